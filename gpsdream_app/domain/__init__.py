@@ -1,0 +1,1 @@
+"""Values and requests that every room shares. Standard library and numpy only."""

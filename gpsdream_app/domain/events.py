@@ -1,0 +1,166 @@
+"""What the engine says while it works. Every event knows its job and its place in the sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from gpsdream_app.domain.errors import ErrorKind, Failure
+from gpsdream_app.domain.results import Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Base of all events.
+
+    Attributes:
+        job_id: the job it belongs to; empty for events of the engine itself.
+        seq: grows by one with every event that one engine sends.
+    """
+
+    name: ClassVar[str] = ""
+    job_id: str = ""
+    seq: int = 0
+
+
+class EngineState(StrEnum):
+    """What the engine as a whole is doing."""
+
+    STARTING = "starting"
+    WARMING = "warming"
+    READY = "ready"
+    RESTARTING = "restarting"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineChanged(Event):
+    """The engine as a whole changed its state; `text` says so in a few words."""
+
+    name: ClassVar[str] = "engine_changed"
+    state: EngineState
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued(Event):
+    """The job waits; `position` 0 is next."""
+
+    name: ClassVar[str] = "queued"
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started(Event):
+    """The job runs."""
+
+    name: ClassVar[str] = "started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loading(Event):
+    """Something is being loaded: stage `step` (from 1) of `total`, said in `text`."""
+
+    name: ClassVar[str] = "loading"
+    step: int
+    total: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step(Event):
+    """Denoising step `index` (from 1) of `total`, counted over all pictures of the job.
+
+    Attributes:
+        picture: which picture of the job is being drawn, from 0.
+        seconds_left: an estimate for the whole job; None while there is none.
+        preview: a small JPEG of the picture as it stands; empty if this step has none.
+    """
+
+    name: ClassVar[str] = "step"
+    index: int
+    total: int
+    picture: int = 0
+    seconds_left: float | None = None
+    preview: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PictureFinished(Event):
+    """One picture of the job is on the disk."""
+
+    name: ClassVar[str] = "picture_finished"
+    result: Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished(Event):
+    """The job is done; all its pictures have been announced by `PictureFinished` before."""
+
+    name: ClassVar[str] = "finished"
+    results: tuple[Result, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed(Event):
+    """The job ended with a failure."""
+
+    name: ClassVar[str] = "failed"
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled(Event):
+    """The job was cancelled; pictures that were finished before stay."""
+
+    name: ClassVar[str] = "cancelled"
+
+
+EVENTS: dict[str, type[Event]] = {
+    cls.name: cls
+    for cls in (EngineChanged, Queued, Started, Loading, Step, PictureFinished, Finished, Failed, Cancelled)
+}
+TERMINAL_EVENTS = (Finished, Failed, Cancelled)
+
+
+def event_to_dict(event: Event) -> tuple[dict[str, Any], bytes]:
+    """Return an event as JSON values, and its picture bytes apart from them."""
+    data: dict[str, Any] = {"event": event.name}
+    blob = b""
+    for field in fields(event):
+        value = getattr(event, field.name)
+        if isinstance(value, bytes):
+            blob = value
+        elif isinstance(value, Result):
+            data[field.name] = value.to_dict()
+        elif isinstance(value, Failure):
+            data[field.name] = {
+                "kind": value.kind,
+                "message": value.message,
+                "hint": value.hint,
+                "details": value.details,
+            }
+        elif isinstance(value, tuple):
+            data[field.name] = [item.to_dict() for item in value]
+        else:
+            data[field.name] = value
+    return data, blob
+
+
+def event_from_dict(data: Mapping[str, Any], blob: bytes = b"") -> Event:
+    """Read what `event_to_dict` wrote. Raises KeyError for an unknown event name."""
+    cls = EVENTS[data["event"]]
+    values = {field.name: data[field.name] for field in fields(cls) if field.name in data}
+    if cls is Step:
+        values["preview"] = blob
+    if cls is EngineChanged:
+        values["state"] = EngineState(values["state"])
+    if "failure" in values:
+        values["failure"] = Failure(**{**values["failure"], "kind": ErrorKind(values["failure"]["kind"])})
+    if "result" in values:
+        values["result"] = Result.from_dict(values["result"])
+    if "results" in values:
+        values["results"] = tuple(Result.from_dict(item) for item in values["results"])
+    return cls(**values)

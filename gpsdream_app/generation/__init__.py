@@ -1,0 +1,1 @@
+"""How a picture is drawn: guidance, previews, loading a model for drawing."""

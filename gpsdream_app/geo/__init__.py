@@ -1,0 +1,1 @@
+"""Arithmetic on the Earth: local metric frames, azimuth and distance, cities, gazetteer."""

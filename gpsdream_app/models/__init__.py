@@ -1,0 +1,1 @@
+"""Torch modules and their files: location encoder, codec, pipeline, checkpoints."""

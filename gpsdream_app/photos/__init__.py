@@ -1,0 +1,1 @@
+"""Geotagged photo collections: EXIF reading, catalogue, cleaning, captions, splits."""
