@@ -1,0 +1,305 @@
+"""An engine that follows a script and draws postcards: the same events as the real one, without a model.
+
+For tests of everything above the engine, and for a look at the window on a machine without a model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import queue
+import random
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+from gpsdream_app import __version__
+from gpsdream_app.domain.errors import ErrorKind, Failure, GPSDreamError
+from gpsdream_app.domain.events import (
+    Cancelled,
+    EngineState,
+    Failed,
+    Finished,
+    Loading,
+    PictureFinished,
+    Started,
+    Step,
+)
+from gpsdream_app.domain.requests import GenerateRequest
+from gpsdream_app.domain.results import Result
+from gpsdream_app.engine.base import Job, QueueEngine, new_job_id
+from gpsdream_app.library.paths import new_picture_path, pictures_dir
+from gpsdream_app.library.picture_metadata import save_png
+
+STAGES = ("loading text encoder", "loading U-Net", "loading location encoder", "loading autoencoder")
+DIED = Failure(
+    ErrorKind.ENGINE_DIED,
+    "The drawing engine stopped in the middle of the picture.",
+    "It has been started again: draw once more.",
+)
+OUT_OF_MEMORY = Failure(
+    ErrorKind.OUT_OF_MEMORY,
+    "There is not enough memory to draw this picture.",
+    "Close other programs, or ask for fewer pictures at once.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """How a job goes.
+
+    Attributes:
+        step_seconds: how long a denoising step takes.
+        load_seconds: how long each of the stages of loading a model takes.
+        fail_at: step (from 1, over all pictures) at which the job fails; 0 while loading; None never.
+        failure: what it fails with.
+        die_at: step at which the engine dies as if it was killed; None never.
+        preview_every: a preview comes with every so many steps.
+    """
+
+    step_seconds: float = 0.0
+    load_seconds: float = 0.0
+    fail_at: int | None = None
+    failure: Failure = OUT_OF_MEMORY
+    die_at: int | None = None
+    preview_every: int = 1
+
+
+class _StoppedError(Exception):
+    """The job was cancelled."""
+
+
+class _DiedError(Exception):
+    """The script wants the engine to die."""
+
+
+class FakeEngine(QueueEngine):
+    """Draws deterministic postcards and writes them as real PNG files with metadata.
+
+    Attributes:
+        script: how jobs go from now on.
+        gate: clear it to hold every job before its next step, set it to let it go on. Set at first.
+    """
+
+    def __init__(self, script: Script | None = None, *, pictures: Path | None = None, size: int = 256) -> None:
+        """Make an engine.
+
+        Args:
+            script: how jobs go; at once and without failure if None.
+            pictures: folder for the pictures; the person's pictures folder if None.
+            size: side of a picture, pixels.
+        """
+        super().__init__()
+        self.script = script or Script()
+        self.gate = threading.Event()
+        self.gate.set()
+        self._scripts: deque[Script] = deque()
+        self._pictures = pictures
+        self._size = size
+        self._model = ""
+        self._stop = threading.Event()
+        self._tasks: queue.SimpleQueue[Job | str | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def play_next(self, *scripts: Script) -> None:
+        """Use these scripts for the next jobs, one each, before going back to `script`."""
+        self._scripts.extend(scripts)
+
+    def start(self) -> None:
+        """Start the engine. Does nothing if it runs already."""
+        with self._lock:
+            if self._thread or self._closed:
+                return
+            self._thread = threading.Thread(target=self._run, name="fake engine", daemon=True)
+            self._change(EngineState.STARTING, "starting")
+            self._change(EngineState.READY)
+            self._thread.start()
+
+    def warm(self, model: str) -> None:
+        """Pretend to load a model in the background."""
+        self.start()
+        self._tasks.put(model)
+
+    def shutdown(self, timeout: float = 3.0) -> None:
+        """End all jobs and the engine."""
+        if not self._close():
+            return
+        self._stop.set()
+        self._tasks.put(None)
+        if self._thread and self._thread is not threading.current_thread():
+            self._thread.join(timeout)
+        self._change(EngineState.STOPPED)
+        self._stop_telling()
+
+    def _begin(self, job: Job) -> None:
+        self._stop.clear()
+        self._tasks.put(job)
+
+    def _interrupt(self, job_id: str) -> None:
+        self._stop.set()
+
+    def _run(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            if isinstance(task, str):
+                self._warm_up(task)
+            else:
+                self._draw(task)
+
+    def _warm_up(self, model: str) -> None:
+        if model == self._model or self._closed:
+            return
+        for number, text in enumerate(STAGES, 1):
+            self._change(EngineState.WARMING, f"{text}, {number} of {len(STAGES)}")
+            self._accept(Loading(step=number, total=len(STAGES), text=text))
+            self._wait_closed(self.script.load_seconds)
+        self._model = model
+        if not self._closed:
+            self._change(EngineState.READY)
+
+    def _wait_closed(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not self._closed and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, 0.02))
+
+    def _draw(self, job: Job) -> None:
+        script = self._scripts.popleft() if self._scripts else self.script
+        job_id = job.job_id
+        self._accept(Started(job_id=job_id))
+        try:
+            if job.request.model != self._model:
+                for number, text in enumerate(STAGES, 1):
+                    self._accept(Loading(job_id=job_id, step=number, total=len(STAGES), text=text))
+                    self._wait(script.load_seconds)
+                if script.fail_at == 0:
+                    raise GPSDreamError(script.failure.kind, script.failure.message, script.failure.hint)
+                self._model = job.request.model
+            results = self._draw_pictures(job_id, job.request, script)
+        except _StoppedError:
+            self._accept(Cancelled(job_id=job_id))
+        except GPSDreamError as error:
+            self._accept(Failed(job_id=job_id, failure=error.failure))
+        except _DiedError:
+            self._model = ""
+            with self._lock:
+                self._lost(DIED)
+                if not self._closed:
+                    self._change(EngineState.RESTARTING, "starting again")
+                    self._change(EngineState.READY)
+                self._advance()
+        else:
+            self._accept(Finished(job_id=job_id, results=results))
+
+    def _wait(self, seconds: float) -> None:
+        """Sleep for a step, and while the gate is closed. Raises _StoppedError if the job is cancelled."""
+        if seconds:
+            self._stop.wait(seconds)
+        while not self._stop.is_set() and not self.gate.wait(0.01):
+            pass
+        if self._stop.is_set():
+            raise _StoppedError
+
+    def _draw_pictures(self, job_id: str, request: GenerateRequest, script: Script) -> tuple[Result, ...]:
+        total = request.steps * request.count
+        results = []
+        for picture in range(request.count):
+            begun = time.monotonic()
+            one = request.picture(picture)
+            image = draw_postcard(one, self._size)
+            for number in range(1, request.steps + 1):
+                index = picture * request.steps + number
+                self._wait(script.step_seconds)
+                if script.die_at == index:
+                    raise _DiedError
+                if script.fail_at == index:
+                    raise GPSDreamError(script.failure.kind, script.failure.message, script.failure.hint)
+                preview = b""
+                if script.preview_every and number % script.preview_every == 0:
+                    preview = _preview(image, number / request.steps, one.seed)
+                self._accept(
+                    Step(
+                        job_id=job_id,
+                        index=index,
+                        total=total,
+                        picture=picture,
+                        seconds_left=(total - index) * script.step_seconds,
+                        preview=preview,
+                    )
+                )
+            created = datetime.now(UTC).isoformat(timespec="seconds")
+            result_id = new_job_id()
+            result = Result(
+                id=result_id,
+                job_id=job_id,
+                request=one,
+                path=str(new_picture_path(self._pictures or pictures_dir(), created, result_id)),
+                created=created,
+                seconds=time.monotonic() - begun,
+                model_title="Postcards",
+                model_hash="0" * 16,
+                app_version=__version__,
+                width=self._size,
+                height=self._size,
+            )
+            save_png(image, Path(result.path), result)
+            self._accept(PictureFinished(job_id=job_id, result=result))
+            results.append(result)
+        return tuple(results)
+
+
+def draw_postcard(request: GenerateRequest, size: int = 256) -> Image.Image:
+    """Draw a street of houses that depends on everything in the request, with the place and the words below.
+
+    Args:
+        request: one picture; `count` is not looked at.
+        size: side of the picture, pixels.
+
+    Returns:
+        An RGB image of size x size; equal requests give equal pixels.
+    """
+    dice = random.Random(hashlib.sha256(request.to_json().encode("ascii", "backslashreplace")).digest())
+    sky = tuple(dice.randint(150, 225) for _ in range(3))
+    image = Image.new("RGB", (size, size), sky)
+    draw = ImageDraw.Draw(image)
+    street = size * 0.68
+    x = 0.0
+    while x < size:
+        width = size * dice.uniform(0.1, 0.24)
+        top = street - size * dice.uniform(0.2, 0.55)
+        wall = tuple(dice.randint(70, 190) for _ in range(3))
+        draw.rectangle((x, top, x + width, street), fill=wall, outline=(50, 45, 40))
+        lit = tuple(min(255, value + 60) for value in wall)
+        storey, bay = size * 0.06, width / dice.randint(2, 4)
+        for row in range(int((street - top) / storey)):
+            for column in range(math.floor(width / bay + 0.01)):
+                left, upper = x + (column + 0.3) * bay, top + (row + 0.35) * storey
+                draw.rectangle((left, upper, left + bay * 0.4, upper + storey * 0.5), fill=lit)
+        x += width
+    draw.rectangle((0, street, size, size), fill=(92, 88, 84))
+    place = request.place
+    lines = [request.prompt or "(no words)", "no place", f"seed {request.seed}"]
+    if place:
+        lines[1] = f"{place.lat:.5f}, {place.lon:.5f}"
+        if place.heading is not None:
+            lines[1] += f", looking {place.heading:.0f}°"
+    font = ImageFont.load_default(max(10, size // 18))
+    for number, line in enumerate(lines):
+        # The font that comes with Pillow knows Latin letters only.
+        text = " ".join(line.split())[:60].encode("latin-1", "replace").decode("latin-1")
+        draw.text((size * 0.04, street + size * (0.03 + 0.085 * number)), text, fill=(245, 240, 230), font=font)
+    return image
+
+
+def _preview(image: Image.Image, share: float, seed: int) -> bytes:
+    """Return a small JPEG of the picture as it would look after this share of the steps."""
+    small = image.resize((128, 128))
+    noise = Image.frombytes("RGB", (128, 128), random.Random(seed).randbytes(128 * 128 * 3))
+    blurred = small.filter(ImageFilter.GaussianBlur(8 * (1 - share)))
+    buffer = io.BytesIO()
+    Image.blend(noise, blurred, share).save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
