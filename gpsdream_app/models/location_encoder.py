@@ -1,0 +1,165 @@
+"""The location encoder: coordinates and headings become tokens that the U-Net attends to beside the words."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from torch import nn
+
+from gpsdream_app.domain.model_card import METRES_PER_DEGREE
+from gpsdream_app.domain.places import Box
+
+
+def frequencies_for_box(box: Box, target_metres: float = 20.0) -> tuple[int, int]:
+    """Number of octaves for longitude and latitude, so that the finest period is nearest to the target.
+
+    The finest of K frequencies, sin(2^(K-1) pi x) over x in [-1, 1], has a period of side / 2^(K-1). The paper
+    fixes K = 10; it does not say for which box.
+
+    Args:
+        box: the box that coordinates are normalised by.
+        target_metres: wished-for finest period, metres.
+
+    Returns:
+        (octaves for x = longitude, octaves for y = latitude), each from 1 to 16.
+    """
+    lat, _ = box.centre
+    height = (box.north - box.south) * METRES_PER_DEGREE
+    width = (box.east - box.west) * METRES_PER_DEGREE * math.cos(math.radians(lat))
+    x, y = (min(16, max(1, round(math.log2(side / target_metres)) + 1)) for side in (width, height))
+    return x, y
+
+
+def positional_encoding(values: torch.Tensor, octaves: int) -> torch.Tensor:
+    """NeRF's positional encoding: sin and cos of 2^k pi v, k = 0 .. octaves - 1.
+
+    Args:
+        values: (batch,), in [-1, 1].
+        octaves: number of frequencies.
+
+    Returns:
+        (batch, 2 * octaves).
+    """
+    scale = math.pi * 2.0 ** torch.arange(octaves, device=values.device, dtype=torch.float32)
+    angles = values.float()[:, None] * scale
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+def heading_encoding(headings: torch.Tensor, harmonics: int) -> torch.Tensor:
+    """sin and cos of k times the heading, k = 1 .. harmonics, so that 0 and 360 degrees meet.
+
+    Args:
+        headings: (batch,), degrees.
+        harmonics: number of multiples.
+
+    Returns:
+        (batch, 2 * harmonics).
+    """
+    multiples = torch.arange(1, harmonics + 1, device=headings.device, dtype=torch.float32)
+    angles = torch.deg2rad(headings.float())[:, None] * multiples
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+class _TokenMLP(nn.Module):
+    """The paper's f: two linear layers with an activation between them."""
+
+    def __init__(self, inputs: int, hidden: int, outputs: int, zero_output: bool) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(inputs, hidden)
+        self.output = nn.Linear(hidden, outputs)
+        if zero_output:
+            nn.init.zeros_(self.output.weight)
+            nn.init.zeros_(self.output.bias)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self.output(nn.functional.silu(self.hidden(features.to(self.hidden.weight.dtype))))
+
+
+class LocationEncoder(ModelMixin, ConfigMixin):
+    """Two tokens g = [f_x(x), f_y(y)] for a place, and one more for a heading (section 3.1 of the paper).
+
+    The paper leaves open the width of the MLP, its activation, whether f is shared and whether the raw coordinate
+    goes in. Here: SiLU, one MLP per coordinate, no raw coordinate; the width is a setting.
+
+    A missing place or heading is its zeroed token. Coordinates outside the box are moved to its edge, because the
+    encoding is periodic and would otherwise answer with the opposite side of the box.
+
+    Args:
+        south, west, north, east: the box that coordinates are normalised by, degrees.
+        token_width: width D of a token, that of the text encoder.
+        hidden_width: width of the MLPs' hidden layer.
+        x_octaves, y_octaves: number of frequencies for longitude and latitude.
+        has_heading: whether there is a heading token.
+        heading_harmonics: multiples of the heading that are encoded.
+        zero_output: start with tokens of zero, so that a base model is unchanged at step 0.
+        attention: how the U-Net sees the tokens: "joint" appends them to the text tokens (the paper), "added"
+            gives them an attention of their own whose result is added (see models.attention).
+    """
+
+    config_name = "config.json"
+
+    @register_to_config
+    def __init__(
+        self,
+        south: float,
+        west: float,
+        north: float,
+        east: float,
+        token_width: int = 768,
+        hidden_width: int = 768,
+        x_octaves: int = 10,
+        y_octaves: int = 10,
+        has_heading: bool = False,
+        heading_harmonics: int = 4,
+        zero_output: bool = False,
+        attention: str = "joint",
+    ) -> None:
+        super().__init__()
+        if attention not in ("joint", "added"):
+            raise ValueError(f"attention must be 'joint' or 'added', not {attention!r}")
+        self.x_token = _TokenMLP(2 * x_octaves, hidden_width, token_width, zero_output)
+        self.y_token = _TokenMLP(2 * y_octaves, hidden_width, token_width, zero_output)
+        if has_heading:
+            self.heading_token = _TokenMLP(2 * heading_harmonics, hidden_width, token_width, zero_output)
+
+    @property
+    def box(self) -> Box:
+        """The box that coordinates are normalised by."""
+        return Box(self.config.south, self.config.west, self.config.north, self.config.east)
+
+    @property
+    def token_count(self) -> int:
+        """Number of tokens per place: 2, or 3 with the heading."""
+        return 3 if self.config.has_heading else 2
+
+    def forward(self, lat: torch.Tensor, lon: torch.Tensor, heading: torch.Tensor | None = None) -> torch.Tensor:
+        """Encode places.
+
+        Args:
+            lat: (batch,), degrees, float64 or float32; NaN for no place.
+            lon: (batch,), degrees; NaN for no place.
+            heading: (batch,), degrees; NaN for no heading; None for none at all.
+
+        Returns:
+            (batch, token_count, token_width); what is missing is zero.
+        """
+        config = self.config
+        # In float64: a metre is 1e-5 degrees, and float32 holds 7 digits.
+        x = 2 * (lon.double() - config.west) / (config.east - config.west) - 1
+        y = 2 * (lat.double() - config.south) / (config.north - config.south) - 1
+        known = (torch.isfinite(x) & torch.isfinite(y))[:, None]
+        x, y = (torch.nan_to_num(value).clamp(-1, 1) for value in (x, y))
+        tokens = [
+            self.x_token(positional_encoding(x, config.x_octaves)) * known,
+            self.y_token(positional_encoding(y, config.y_octaves)) * known,
+        ]
+        if config.has_heading:
+            if heading is None:
+                heading = torch.full_like(lat, torch.nan)
+            seen = torch.isfinite(heading)[:, None]
+            features = heading_encoding(torch.nan_to_num(heading), config.heading_harmonics)
+            tokens.append(self.heading_token(features) * seen)
+        return torch.stack(tokens, dim=1)

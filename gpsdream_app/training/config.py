@@ -1,0 +1,221 @@
+"""Settings of a training run, as read from a recipe file. Each choice that the paper leaves open has a name here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """How photos become training pictures.
+
+    Attributes:
+        picture_area: the picture proper as fractions (left, top, right, bottom) of every photo.
+        stored_side: photos are kept with this shorter side, pixels.
+        smallest_scale: crops are at least this fraction of the photo's shorter side.
+        place_jitter_metres: noise on places, standard deviation.
+        heading_jitter_degrees: noise on headings, standard deviation.
+        validation_share: share of source photographs held out.
+        box_margin_metres: added around the photos' places to make the model's box.
+        coverage_cell_metres: size of a cell of the card's photo-density grid.
+    """
+
+    picture_area: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    stored_side: int = 256
+    smallest_scale: float = 0.85
+    place_jitter_metres: float = 3.0
+    heading_jitter_degrees: float = 5.0
+    validation_share: float = 0.1
+    box_margin_metres: float = 150.0
+    coverage_cell_metres: float = 60.0
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Sizes of a model that is trained from scratch.
+
+    Attributes:
+        image_size: side of a picture, pixels; a multiple of 32.
+        latent_channels: channels of the codec's latents, at an eighth of the size.
+        codec_window: window of the codec's lapped transform, pixels.
+        codec_whitening: 0 leaves coarse latent channels louder, 1 makes all equally loud.
+        refiner_widths: of the codec's refiner.
+        refiner_blocks: residual blocks per level of the refiner.
+        unet_channels: per level of the U-Net.
+        unet_attention: whether a level has attention.
+        unet_layers: residual blocks per level.
+        unet_heads: attention heads.
+        text_width: token width of text and location.
+        text_layers: of the text encoder.
+        text_heads: of the text encoder.
+        vocabulary_size: of the tokenizer.
+        max_tokens: per prompt.
+        location_hidden: width of the location encoder's MLPs.
+        target_metres: finest period of the location encoder.
+        location_in_time: also add the location tokens to the time embedding (beyond the paper).
+    """
+
+    image_size: int = 128
+    latent_channels: int = 12
+    codec_window: int = 16
+    codec_whitening: float = 0.5
+    refiner_widths: tuple[int, ...] = (64, 48, 32)
+    refiner_blocks: int = 2
+    unet_channels: tuple[int, ...] = (96, 128, 192)
+    unet_attention: tuple[bool, ...] = (False, True, True)
+    unet_layers: int = 1
+    unet_heads: int = 4
+    text_width: int = 192
+    text_layers: int = 2
+    text_heads: int = 4
+    vocabulary_size: int = 1536
+    max_tokens: int = 40
+    location_hidden: int = 384
+    target_metres: float = 20.0
+    location_in_time: bool = True
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """The loss, and when conditions are dropped.
+
+    Attributes:
+        prediction: "v_prediction" or "epsilon" (the paper).
+        zero_terminal_snr: rescale the noise schedule so that its last step is pure noise.
+        min_snr_gamma: of min-SNR weighting; None for plain weighting.
+        only_text, only_place, neither: shares of samples whose other conditions are dropped (the paper: 5 % each).
+        drop_heading: share of the remaining samples whose heading is dropped.
+    """
+
+    prediction: str = "v_prediction"
+    zero_terminal_snr: bool = True
+    min_snr_gamma: float | None = 5.0
+    only_text: float = 0.05
+    only_place: float = 0.05
+    neither: float = 0.05
+    drop_heading: float = 0.1
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """The training loop.
+
+    Attributes:
+        steps: optimiser steps in all.
+        batch: pictures per step and process, before accumulation.
+        accumulate: gradients of this many batches make one step.
+        learning_rate: peak.
+        warm_up: steps from zero to the peak.
+        cool_down: steps from the peak to zero at the end.
+        weight_decay: of AdamW.
+        ema_decay: of the averaged weights; 0 for none.
+        max_gradient: norm that gradients are clipped to.
+        precision: "no", "bf16" or "fp16".
+        codec_steps: for the codec's linear part.
+        refiner_steps: for its refiner.
+        refiner_noise: largest deviation of the noise on the latents that the refiner learns from.
+        checkpoint_every: steps between checkpoints.
+        validate_every: steps between validation pictures.
+        checkpoints_kept: older ones are deleted.
+        seed: of everything random.
+        lora_rank: of the adapters when a base model is trained; 0 trains the whole U-Net.
+    """
+
+    steps: int = 20_000
+    batch: int = 32
+    accumulate: int = 1
+    learning_rate: float = 5e-4
+    warm_up: int = 200
+    cool_down: int = 1_000
+    weight_decay: float = 0.01
+    ema_decay: float = 0.999
+    max_gradient: float = 1.0
+    precision: str = "no"
+    codec_steps: int = 2_000
+    refiner_steps: int = 3_000
+    refiner_noise: float = 0.2
+    checkpoint_every: int = 500
+    validate_every: int = 1_000
+    checkpoints_kept: int = 2
+    seed: int = 0
+    lora_rank: int = 0
+
+
+@dataclass(frozen=True)
+class CardConfig:
+    """What the model's card says beyond what training measures."""
+
+    name: str = "my-model"
+    title: str = "My model"
+    description: str = ""
+    city: str = ""
+    licence: str = ""
+    data: str = ""
+    data_source: str = ""
+    data_licence: str = ""
+    words: tuple[str, ...] = ()
+    examples: tuple[Mapping[str, Any], ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A whole recipe."""
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    loss: LossConfig = LossConfig()
+    loop: LoopConfig = LoopConfig()
+    card: CardConfig = field(default_factory=CardConfig)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> TrainConfig:
+        """Read a recipe. Raises GPSDreamError that names an unknown or wrong setting."""
+        return _read(cls, data, "recipe")
+
+    @classmethod
+    def open(cls, path: Path) -> TrainConfig:
+        """Read a recipe file."""
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise _bad(f"The recipe “{path.name}” cannot be read: {error}") from None
+        return cls.from_dict(data)
+
+
+def _bad(message: str) -> GPSDreamError:
+    return GPSDreamError(ErrorKind.BAD_REQUEST, message, "See docs/training.md for the settings of a recipe.")
+
+
+def _read(cls: type, data: Any, path: str) -> Any:
+    if not isinstance(data, Mapping):
+        raise _bad(f"“{path}” must be an object with settings.")
+    hints = get_type_hints(cls)
+    known = {item.name for item in fields(cls)}
+    for name in data:
+        if name not in known:
+            raise _bad(f"“{path}” has no setting “{name}”.")
+    return cls(**{name: _value(hints[name], value, f"{path}.{name}") for name, value in data.items()})
+
+
+def _value(hint: Any, value: Any, path: str) -> Any:
+    if is_dataclass(hint):
+        return _read(hint, value, path)
+    if getattr(hint, "__origin__", None) is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise _bad(f"“{path}” must be a list.")
+        return tuple(value)
+    wanted = {bool: bool, int: int, float: (int, float), str: str}.get(hint)
+    if wanted and (not isinstance(value, wanted) or (hint is not bool and isinstance(value, bool))):
+        raise _bad(f"“{path}” must be of type {hint.__name__}, not {value!r}.")
+    return float(value) if hint is float else value
