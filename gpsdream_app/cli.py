@@ -1,0 +1,313 @@
+"""The command line: what can be asked, and what becomes of errors. `gpsdream_app.commands` does the work."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from gpsdream_app import __version__
+from gpsdream_app.commands import terminal
+
+if TYPE_CHECKING:
+    from gpsdream_app.domain.errors import Failure
+
+LOG_FILE = "gpsdream.log"
+LOG_BYTES = 1_000_000
+
+EPILOG = """\
+exit codes:
+  0  done            1  failed: a sentence on stderr says why
+  2  wrong usage   130  cancelled
+
+Pictures, models and settings are kept in the user's data folder, or in the folder that GPSDREAM_HOME names.
+GPSDREAM_DEBUG=1 shows tracebacks. `gpsdream COMMAND --help` tells more about a command."""
+
+GENERATE_EPILOG = """\
+examples:
+  gpsdream generate --place "5th Ave & E 23rd St" --prompt "a tall office building" --out pictures
+  gpsdream generate --lat 40.7411 --lon -73.9897 --heading 29 --n 4 --seed 7
+  gpsdream generate --from picture.png --seed 8
+  gpsdream generate --examples --out examples --json"""
+
+MODELS_EPILOG = """\
+`get` is the only command that uses the network. It fetches weights as safetensors at a fixed revision, and goes
+on where it was interrupted."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong usage is one sentence and a pointer, like every other error."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        terminal.note(f"gpsdream: {message[:1].upper()}{message[1:]}.")
+        terminal.note(f"  See {self.prog} --help.")
+        raise SystemExit(terminal.USAGE)
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the answer as JSON")
+
+
+def _add_generate(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "generate",
+        help="draw pictures of a place",
+        description="Draw pictures of a place, and keep them in the library.",
+        epilog=GENERATE_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    where = parser.add_argument_group("where")
+    where.add_argument("--lat", metavar="DEGREES", help="latitude, north positive")
+    where.add_argument("--lon", metavar="DEGREES", help="longitude, east positive")
+    where.add_argument("--heading", metavar="DEGREES", help="direction of view, clockwise from north")
+    where.add_argument("--place", metavar="TEXT", help="a crossing, neighbourhood, landmark or coordinates")
+    where.add_argument(
+        "--examples", action="store_true", help="one picture for each example place of the model"
+    )
+    what = parser.add_argument_group("what")
+    what.add_argument("--prompt", metavar="WORDS", help="what to see there")
+    what.add_argument("--negative", metavar="WORDS", help="what to keep away from")
+    what.add_argument(
+        "--from", dest="source", metavar="FILE", help="start from the settings in a picture or a JSON file"
+    )
+    what.add_argument("--model", metavar="NAME", help="an installed model, or a model folder")
+    how = parser.add_argument_group("how")
+    how.add_argument(
+        "--seed", type=int, metavar="NUMBER", help="of the first picture; left out: a new one each time"
+    )
+    how.add_argument("--n", "--count", dest="count", type=int, metavar="NUMBER", help="number of pictures (1)")
+    how.add_argument("--steps", type=int, metavar="NUMBER", help="denoising steps (the model's default)")
+    how.add_argument("--place-weight", type=float, metavar="WEIGHT", help="how closely to follow the place")
+    how.add_argument("--words-weight", type=float, metavar="WEIGHT", help="how closely to follow the words")
+    out = parser.add_argument_group("output")
+    out.add_argument("--out", metavar="PATH", help="folder for copies of the pictures, or a .png file for one")
+    out.add_argument(
+        "--share-without-location", action="store_true", help="leave the place out of the copies in --out"
+    )
+    _add_json(out)  # type: ignore[arg-type]
+
+
+def _add_photos(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "photos", help="a collection of geotagged photos", description="Collect geotagged photos."
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    add = actions.add_parser(
+        "import", help="read a folder of photos into the catalogue; repeat it for new ones"
+    )
+    add.add_argument("folder", metavar="DIR", help="a folder; its subfolders are read too")
+    add.add_argument(
+        "--workers", type=int, metavar="NUMBER", help="processes that read (as many as there are cores)"
+    )
+    add.add_argument("--report", metavar="FILE", help="write the fate of every file as JSON")
+    _add_json(add)
+    show = actions.add_parser("list", help="what the catalogue holds")
+    show.add_argument("folder", nargs="?", metavar="DIR", help="only photos under this folder")
+    show.add_argument("--limit", type=int, default=20, metavar="NUMBER", help="photos to show (20; 0: all)")
+    _add_json(show)
+    clean = actions.add_parser("clean", help="find duplicates and photos that are far from the others")
+    clean.add_argument("folder", nargs="?", metavar="DIR", help="only photos under this folder")
+    clean.add_argument("--apply", action="store_true", help="leave them out of training (no file is deleted)")
+    _add_json(clean)
+    split = actions.add_parser("split", help="part the photos into training and validation, without leaks")
+    split.add_argument("folder", nargs="?", metavar="DIR", help="only photos under this folder")
+    split.add_argument(
+        "--by", choices=("source", "block"), default="source", help="what stays together (source)"
+    )
+    split.add_argument("--share", type=float, default=0.1, metavar="SHARE", help="of validation (0.1)")
+    split.add_argument(
+        "--seed", type=int, default=0, metavar="NUMBER", help="another seed parts them otherwise (0)"
+    )
+    split.add_argument("--out", metavar="FILE", help="write both lists as JSON")
+    _add_json(split)
+
+
+def _add_models(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "models",
+        help="models on this computer",
+        description="List, show, check and download models.",
+        epilog=MODELS_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _add_json(actions.add_parser("list", help="installed models, and those that `get` knows"))
+    show = actions.add_parser("show", help="what a model is and what it has seen")
+    show.add_argument("name", nargs="?", metavar="NAME", help="an installed model, or a model folder")
+    _add_json(show)
+    verify = actions.add_parser("verify", help="check every file of a model")
+    verify.add_argument(
+        "name", nargs="?", metavar="NAME", help="an installed model, or a model folder; all if left out"
+    )
+    _add_json(verify)
+    get = actions.add_parser("get", help="download a base model to train from")
+    get.add_argument("name", metavar="NAME", help="as `gpsdream models list` gives it")
+    _add_json(get)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line, except `train`, whose arguments belong to the trainer."""
+    parser = _Parser(
+        prog="gpsdream",
+        description="Draw what a place could look like, from GPS coordinates and words, on this computer.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"GPSDream {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands.add_parser("gui", help="open the window (also what `gpsdream` alone does)", add_help=False)
+    _add_generate(commands)
+    _add_photos(commands)
+    commands.add_parser("train", help="train a model from a folder of geotagged photos", add_help=False)
+    _add_models(commands)
+    doctor = commands.add_parser(
+        "doctor",
+        help="check this installation",
+        description="Check versions, graphics, the map, folders and models. Exit code 1: something is broken.",
+    )
+    _add_json(doctor)
+    return parser
+
+
+def _command(name: str) -> Callable[..., int]:
+    run: Callable[..., int] = importlib.import_module(f"gpsdream_app.commands.{name}").run
+    return run
+
+
+def _open_window(arguments: Sequence[str]) -> int:
+    # By name: the window stands above the command line, and is loaded by none of its other commands.
+    try:
+        window = importlib.import_module("gpsdream_app.ui.app")
+    except ImportError as error:
+        from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+
+        raise GPSDreamError(
+            ErrorKind.INTERNAL,
+            f"The window cannot be opened: {error}.",
+            "`gpsdream doctor` tells what is missing. `gpsdream generate` draws without a window.",
+        ) from error
+    return int(window.main(["gpsdream", *arguments]))
+
+
+@contextlib.contextmanager
+def _log_file() -> Iterator[None]:
+    """Send warnings and tracebacks to the log file, and with GPSDREAM_DEBUG to the terminal."""
+    import logging
+    import logging.handlers
+
+    from gpsdream_app.domain.errors import GPSDreamError
+    from gpsdream_app.library import paths
+
+    handler: logging.Handler
+    if os.environ.get("GPSDREAM_DEBUG"):
+        handler = logging.StreamHandler()
+    else:
+        try:
+            handler = logging.handlers.RotatingFileHandler(
+                paths.log_dir() / LOG_FILE, maxBytes=LOG_BYTES, backupCount=2, encoding="utf-8", delay=True
+            )
+        except (GPSDreamError, OSError):
+            # A disk that cannot be written to is told by the command that needs it.
+            handler = logging.NullHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    # A log that cannot be written (a full disk) is no reason to print a traceback.
+    raised, logging.raiseExceptions = logging.raiseExceptions, False
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        logging.raiseExceptions = raised
+        root.removeHandler(handler)
+        handler.close()
+
+
+def _log_details(failure: Failure) -> None:
+    if failure.details:
+        import logging
+
+        logging.getLogger(__name__).error("%s\n%s", failure.message, failure.details)
+
+
+def _unexpected(error: Exception) -> Failure:
+    """Write an unexpected error's traceback to the log, and return what to tell the person."""
+    import errno
+    import logging
+
+    from gpsdream_app.domain.errors import ErrorKind, Failure
+    from gpsdream_app.library import paths
+
+    logging.getLogger(__name__).error("Unexpected error", exc_info=error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return Failure(
+            ErrorKind.DISK_FULL,
+            f"A file cannot be written: {error.strerror}.",
+            "Free some space, or choose another folder; GPSDREAM_HOME moves everything that GPSDream keeps.",
+        )
+    if isinstance(error, OSError) and error.filename:
+        return Failure(ErrorKind.INTERNAL, f"{error.filename}: {error.strerror or error}.")
+    return Failure(
+        ErrorKind.INTERNAL,
+        f"Something unexpected went wrong: {type(error).__name__}: {error}.",
+        f"The whole story is in {paths.log_dir() / LOG_FILE}.",
+    )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """Run a parsed command, and turn every error into a sentence and an exit code."""
+    from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+
+    as_json = bool(getattr(arguments, "json", False))
+    debug = bool(os.environ.get("GPSDREAM_DEBUG"))
+    try:
+        # The window keeps a log of its own.
+        with contextlib.nullcontext() if arguments.command == "gui" else _log_file():
+            try:
+                if arguments.command == "gui":
+                    return _open_window(arguments.rest)
+                return _command(arguments.command)(arguments)
+            except GPSDreamError as error:
+                if debug:
+                    raise
+                _log_details(error.failure)
+                terminal.show_failure(error.failure, as_json=as_json)
+                wrong_usage = error.failure.kind in (ErrorKind.BAD_REQUEST, ErrorKind.BAD_LOCATION)
+                return terminal.USAGE if wrong_usage else terminal.FAILED
+            except (BrokenPipeError, KeyboardInterrupt):
+                raise
+            except Exception as error:
+                if debug:
+                    raise
+                terminal.show_failure(_unexpected(error), as_json=as_json)
+                return terminal.FAILED
+    except KeyboardInterrupt:
+        terminal.note("gpsdream: Cancelled.")
+        return terminal.CANCELLED
+    except BrokenPipeError:
+        # The reader of a pipe has gone; nothing more can be said, and the interpreter must not try at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return terminal.FAILED
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Args:
+        argv: the arguments without the program's name; those of the process if None.
+    """
+    terminal.make_unicode_safe()
+    given = list(sys.argv[1:] if argv is None else argv) or ["gui"]
+    if given[0] in ("gui", "train"):
+        # Their arguments belong to the window and to the trainer.
+        return _run(argparse.Namespace(command=given[0], rest=given[1:]))
+    try:
+        arguments = build_parser().parse_args(given)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return _run(arguments)

@@ -1,0 +1,1 @@
+"""The commands of the command line, one module each. Every module is loaded only when its command is given."""

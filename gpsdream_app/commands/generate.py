@@ -1,0 +1,404 @@
+"""`gpsdream generate`: draw pictures of a place through the engine, as the window does, and keep them."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import signal
+import threading
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gpsdream_app.commands import terminal
+from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+from gpsdream_app.domain.events import (
+    Cancelled,
+    EngineChanged,
+    EngineState,
+    Failed,
+    Loading,
+    PictureFinished,
+    Step,
+)
+from gpsdream_app.domain.model_card import ModelCard
+from gpsdream_app.domain.places import Place
+from gpsdream_app.domain.requests import DEFAULT_MODEL, MAX_SEED, GenerateRequest
+from gpsdream_app.domain.results import Result
+
+if TYPE_CHECKING:
+    from gpsdream_app.engine.base import Engine
+    from gpsdream_app.geo.gazetteer import Gazetteer
+    from gpsdream_app.library.store import Library
+
+FAR_METRES = 150.0  # beyond this the answer says that the model has seen nothing there
+SECONDS_TO_STOP = 10.0
+
+
+def run(arguments: argparse.Namespace, make_engine: Callable[[], Engine] | None = None) -> int:
+    """Draw what the arguments ask for and return the exit code.
+
+    Args:
+        arguments: as `gpsdream_app.cli` parses them.
+        make_engine: what makes the engine that draws; the real one, in a process of its own, if None.
+    """
+    from gpsdream_app.library import paths
+    from gpsdream_app.library.store import Library
+
+    requests = build_requests(arguments)
+    pictures = sum(request.count for request in requests)
+    copies = Copies(arguments.out, pictures, with_place=not arguments.share_without_location)
+    if arguments.share_without_location and arguments.out is None:
+        raise GPSDreamError(
+            ErrorKind.BAD_REQUEST,
+            "There is nothing to share without --out.",
+            "Add --out FOLDER for the copies.",
+        )
+    if make_engine is None:
+        from gpsdream_app.engine.client import ProcessEngine
+
+        make_engine = ProcessEngine
+    answer = Answer(as_json=arguments.json, examples=arguments.examples)
+    library = Library(paths.library_path())
+    engine = make_engine()
+    try:
+        for request in requests:
+            if not draw(engine, request, library, copies, answer):
+                break
+    finally:
+        engine.shutdown(SECONDS_TO_STOP)
+        library.close()
+    return answer.finish()
+
+
+# --- what to draw -----------------------------------------------------------------------------------------
+
+
+def build_requests(arguments: argparse.Namespace) -> list[GenerateRequest]:
+    """Return what the arguments ask for: one request, or one per example place of the model.
+
+    Raises:
+        GPSDreamError: of kind `bad_request` or `bad_location` if they do not fit together.
+    """
+    from gpsdream_app.library.model_folders import find_model, read_card
+
+    source = read_source(Path(arguments.source)) if arguments.source else None
+    model = arguments.model or (source.model if source else DEFAULT_MODEL)
+    folder = find_model(model)
+    if Path(model).is_dir():
+        model = str(Path(model).absolute())
+    card = read_card(folder)
+    start = source or GenerateRequest(place=None, model=model, **_defaults(card))
+    request = replace(start, model=model, seed=_seed(arguments, source), **_changes(arguments))
+    if arguments.examples:
+        return _example_requests(arguments, request, card)
+    place = _place(arguments, card)
+    if place is not None:
+        request = replace(request, place=place)
+    if request.place is None and not request.prompt:
+        raise GPSDreamError(
+            ErrorKind.BAD_REQUEST,
+            "There is no place and no prompt.",
+            'Give --lat and --lon, or --place "5th Ave & E 23rd St", or --prompt, or --examples.',
+        )
+    return [request]
+
+
+def read_source(path: Path) -> GenerateRequest:
+    """Read a request from a picture that GPSDream saved, from a JSON file, or from `--json` output kept in one.
+
+    Raises:
+        GPSDreamError: of kind `bad_photo` or `bad_request` if the file holds no request.
+    """
+    if path.suffix.lower() == ".png":
+        from gpsdream_app.library.picture_metadata import read_png
+
+        return read_png(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise GPSDreamError(
+            ErrorKind.BAD_REQUEST,
+            f"{path} cannot be read as a request: {getattr(error, 'strerror', None) or 'not text'}.",
+        ) from error
+    return GenerateRequest.from_json(text)
+
+
+def _defaults(card: ModelCard) -> dict[str, Any]:
+    names = ("steps", "text_guidance", "place_guidance")
+    return {name: card.defaults[name] for name in names if name in card.defaults}
+
+
+def _seed(arguments: argparse.Namespace, source: GenerateRequest | None) -> int:
+    if arguments.seed is not None:
+        return int(arguments.seed)
+    if source is not None:
+        return source.seed
+    # Examples are for comparing, so they stay the same.
+    return 0 if arguments.examples else secrets.randbelow(MAX_SEED + 1)
+
+
+def _changes(arguments: argparse.Namespace) -> dict[str, Any]:
+    given = {
+        "prompt": arguments.prompt,
+        "negative_prompt": arguments.negative,
+        "count": arguments.count,
+        "steps": arguments.steps,
+        "text_guidance": arguments.words_weight,
+        "place_guidance": arguments.place_weight,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _example_requests(
+    arguments: argparse.Namespace, request: GenerateRequest, card: ModelCard
+) -> list[GenerateRequest]:
+    if arguments.lat is not None or arguments.lon is not None or arguments.place is not None:
+        raise GPSDreamError(
+            ErrorKind.BAD_REQUEST,
+            "Examples have places of their own.",
+            "Leave out --lat, --lon and --place, or --examples.",
+        )
+    if not card.examples:
+        raise GPSDreamError(ErrorKind.BAD_REQUEST, f"The model “{card.title}” names no example places.")
+    return [
+        replace(
+            request,
+            place=example.place,
+            prompt=example.prompt if arguments.prompt is None else arguments.prompt,
+        )
+        for example in card.examples
+    ]
+
+
+def _gazetteer(card: ModelCard) -> Gazetteer:
+    from gpsdream_app.geo.city import list_cities, load_city
+    from gpsdream_app.geo.gazetteer import Gazetteer
+    from gpsdream_app.library.store import Library
+
+    return Gazetteer(load_city(card.city or list_cities()[0]))
+
+
+def _place(arguments: argparse.Namespace, card: ModelCard) -> Place | None:
+    """Return the place that the arguments name; None if they name none."""
+    if arguments.place is not None:
+        if arguments.lat is not None or arguments.lon is not None:
+            raise GPSDreamError(
+                ErrorKind.BAD_REQUEST, "The place is given twice.", "Give --place, or --lat and --lon."
+            )
+        hits = _gazetteer(card).search(arguments.place, limit=1)
+        if not hits:
+            raise GPSDreamError(
+                ErrorKind.BAD_LOCATION,
+                f"No place is known as “{arguments.place[:80]}”.",
+                'Try a crossing such as "5th Ave & E 23rd St", a neighbourhood, or coordinates.',
+            )
+        hit = hits[0]
+        return Place(hit.lat, hit.lon, arguments.heading, hit.name)
+    if arguments.lat is None and arguments.lon is None:
+        if arguments.heading is not None:
+            raise GPSDreamError(
+                ErrorKind.BAD_REQUEST, "A heading needs a place.", "Give --lat and --lon, or --place."
+            )
+        return None
+    if arguments.lat is None or arguments.lon is None:
+        missing = "--lat" if arguments.lat is None else "--lon"
+        raise GPSDreamError(ErrorKind.BAD_REQUEST, f"A place needs both numbers; {missing} is missing.")
+    place = Place(arguments.lat, arguments.lon, arguments.heading)
+    return replace(place, name=_gazetteer(card).describe(place.lat, place.lon))
+
+
+# --- drawing ----------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _cancel_on_signal(cancel: Callable[[], None]) -> Iterator[None]:
+    """Have the first Ctrl-C (or SIGTERM) cancel the job; a second one ends the program at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked = False
+
+    def on_signal(number: int, frame: object) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        # On a thread of its own, because the interrupted code may hold the engine's locks.
+        threading.Thread(target=cancel, name="cancel", daemon=True).start()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def draw(engine: Engine, request: GenerateRequest, library: Library, copies: Copies, answer: Answer) -> bool:
+    """Draw one request to its end; returns False if it was cancelled.
+
+    Raises:
+        GPSDreamError: if the engine says that it failed. Pictures finished before are kept.
+    """
+    from gpsdream_app.engine.base import new_job_id
+
+    job_id = new_job_id()
+    with terminal.Progress("Drawing") as progress, _cancel_on_signal(lambda: engine.cancel(job_id)):
+        for event in engine.stream(request, job_id):
+            match event:
+                case EngineChanged(state=EngineState.STARTING | EngineState.WARMING, text=text) if text:
+                    progress.stage(text)
+                case Loading(step=step, total=total, text=text):
+                    progress.stage(f"{text}, {step} of {total}")
+                case Step(index=index, total=total, seconds_left=seconds_left):
+                    progress.update(index, total, "steps", seconds_left)
+                case PictureFinished(result=result):
+                    library.add(result)
+                    copy = copies.save(result)
+                    progress.clear()
+                    answer.picture(result, copy)
+                case Failed(failure=failure):
+                    raise GPSDreamError(failure.kind, failure.message, failure.hint, failure.details)
+                case Cancelled():
+                    answer.cancelled = True
+                    return False
+    return True
+
+
+# --- what comes out ---------------------------------------------------------------------------------------
+
+
+def _slug(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60] or "place"
+
+
+class Copies:
+    """Copies of finished pictures, where the person wants them.
+
+    Args:
+        out: a folder, or the name of a .png file; None for no copies.
+        pictures: how many there will be.
+        with_place: whether a copy says where it is.
+
+    Raises:
+        GPSDreamError: of kind `disk_full` if nothing can be written there.
+    """
+
+    def __init__(self, out: str | None, pictures: int, *, with_place: bool) -> None:
+        self._out = Path(out).expanduser().absolute() if out is not None else None
+        self._with_place = with_place
+        self._pictures = pictures
+        self._saved = 0
+        if self._out is None:
+            return
+        self._single = self._out.suffix.lower() == ".png" and not self._out.is_dir()
+        folder = self._out.parent if self._single else self._out
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _cannot_write(folder, error) from error
+        if not os.access(folder, os.W_OK):
+            raise _cannot_write(folder, PermissionError(13, "Permission denied"))
+
+    def save(self, result: Result) -> Path | None:
+        """Save a copy and return its path; None if no copies are wanted."""
+        if self._out is None:
+            return None
+        self._saved += 1
+        target = self._target(result)
+        try:
+            if self._with_place:
+                partial = target.with_name(f".{target.name}.part")
+                shutil.copyfile(result.path, partial)
+                partial.replace(target)
+            else:
+                from PIL import Image
+
+                from gpsdream_app.library.picture_metadata import save_png
+
+                with Image.open(result.path) as image:
+                    save_png(image.copy(), target, result, include_place=False)
+        except OSError as error:
+            raise _cannot_write(target, error) from error
+        return target
+
+    def _target(self, result: Result) -> Path:
+        assert self._out is not None
+        if self._single:
+            if self._pictures == 1:
+                return self._out
+            return self._out.with_name(f"{self._out.stem}-{self._saved}{self._out.suffix}")
+        if not self._with_place:
+            # The picture's own name may say where it is.
+            return self._out / f"{result.id}.png"
+        place = result.request.place
+        return (
+            self._out / f"{_slug(place.name if place and place.name else 'picture')}-{result.request.seed}.png"
+        )
+
+
+def _cannot_write(path: Path, error: OSError) -> GPSDreamError:
+    return GPSDreamError(
+        ErrorKind.DISK_FULL,
+        f"{path} cannot be written: {error.strerror or error}.",
+        "Choose another folder with --out. Finished pictures are in the library.",
+    )
+
+
+class Answer:
+    """What the command prints: a line per picture, or JSON at the end.
+
+    Args:
+        as_json: print one JSON object instead of lines.
+        examples: the pictures are examples.
+    """
+
+    def __init__(self, *, as_json: bool, examples: bool = False) -> None:
+        self.cancelled = False
+        self._as_json = as_json
+        self._examples = examples
+        self._pictures: list[tuple[Result, Path | None]] = []
+
+    def picture(self, result: Result, copy: Path | None) -> None:
+        """Take a finished picture."""
+        self._pictures.append((result, copy))
+        if not self._as_json:
+            terminal.say(describe(result, copy or Path(result.path)))
+
+    def finish(self) -> int:
+        """Print what is left to say and return the exit code."""
+        if self._as_json:
+            pictures = [
+                {**result.to_dict(), "copy": str(copy) if copy else None} for result, copy in self._pictures
+            ]
+            terminal.say_json({"cancelled": self.cancelled, "pictures": pictures})
+        elif self._examples and self._pictures:
+            folder = (self._pictures[0][1] or Path(self._pictures[0][0].path)).parent
+            terminal.say(f"{len(self._pictures)} pictures of the model's example places are in {folder}")
+        if self.cancelled:
+            kept = f" {len(self._pictures)} finished pictures are kept." if self._pictures else ""
+            terminal.note(f"gpsdream: Cancelled.{kept}")
+            return terminal.CANCELLED
+        return terminal.OK
+
+
+def describe(result: Result, path: Path) -> str:
+    """Return a picture's line: its file, its place, what it takes to draw it again."""
+    place = result.request.place
+    parts = [str(path)]
+    if place:
+        parts.append(place.name or f"{place.lat:.5f}, {place.lon:.5f}")
+    parts += [f"seed {result.request.seed}", f"{result.seconds:.1f} s"]
+    if result.photo_distance is not None and result.photo_distance > FAR_METRES:
+        metres = result.photo_distance
+        words = f"{metres / 1000:.1f} km" if metres >= 1000 else f"{metres:.0f} m"
+        parts.append(f"the model has seen no photo within {words}")
+    return "  ".join(parts)
