@@ -237,21 +237,14 @@ def _log_details(failure: Failure) -> None:
 
 def _unexpected(error: Exception) -> Failure:
     """Write an unexpected error's traceback to the log, and return what to tell the person."""
-    import errno
     import logging
 
     from gpsdream_app.domain.errors import ErrorKind, Failure
     from gpsdream_app.library import paths
 
     logging.getLogger(__name__).error("Unexpected error", exc_info=error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-        return Failure(
-            ErrorKind.DISK_FULL,
-            f"A file cannot be written: {error.strerror}.",
-            "Free some space, or choose another folder; GPSDREAM_HOME moves everything that GPSDream keeps.",
-        )
-    if isinstance(error, OSError) and error.filename:
-        return Failure(ErrorKind.INTERNAL, f"{error.filename}: {error.strerror or error}.")
+    if isinstance(error, OSError) and error.errno is not None:
+        return paths.storage_error(error, error.filename or "the disk", "the command ended").failure
     return Failure(
         ErrorKind.INTERNAL,
         f"Something unexpected went wrong: {type(error).__name__}: {error}.",

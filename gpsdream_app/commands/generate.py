@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -31,6 +32,7 @@ from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.requests import DEFAULT_MODEL, MAX_SEED, GenerateRequest
 from gpsdream_app.domain.results import Result
+from gpsdream_app.library.paths import storage_error
 
 if TYPE_CHECKING:
     from gpsdream_app.engine.base import Engine
@@ -53,7 +55,12 @@ def run(arguments: argparse.Namespace, make_engine: Callable[[], Engine] | None 
 
     requests = build_requests(arguments)
     pictures = sum(request.count for request in requests)
-    copies = Copies(arguments.out, pictures, with_place=not arguments.share_without_location)
+    copies = Copies(
+        arguments.out,
+        pictures,
+        with_place=not arguments.share_without_location,
+        named_by_place=arguments.examples and not arguments.share_without_location,
+    )
     if arguments.share_without_location and arguments.out is None:
         raise GPSDreamError(
             ErrorKind.BAD_REQUEST,
@@ -180,7 +187,6 @@ def _example_requests(
 def _gazetteer(card: ModelCard) -> Gazetteer:
     from gpsdream_app.geo.city import list_cities, load_city
     from gpsdream_app.geo.gazetteer import Gazetteer
-    from gpsdream_app.library.store import Library
 
     return Gazetteer(load_city(card.city or list_cities()[0]))
 
@@ -287,14 +293,18 @@ class Copies:
         out: a folder, or the name of a .png file; None for no copies.
         pictures: how many there will be.
         with_place: whether a copy says where it is.
+        named_by_place: name the copies after their places and seeds, instead of as the library does.
 
     Raises:
         GPSDreamError: of kind `disk_full` if nothing can be written there.
     """
 
-    def __init__(self, out: str | None, pictures: int, *, with_place: bool) -> None:
+    def __init__(
+        self, out: str | None, pictures: int, *, with_place: bool = True, named_by_place: bool = False
+    ) -> None:
         self._out = Path(out).expanduser().absolute() if out is not None else None
         self._with_place = with_place
+        self._named_by_place = named_by_place
         self._pictures = pictures
         self._saved = 0
         if self._out is None:
@@ -304,9 +314,9 @@ class Copies:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _cannot_write(folder, error) from error
+            raise storage_error(error, folder, "no picture was drawn") from error
         if not os.access(folder, os.W_OK):
-            raise _cannot_write(folder, PermissionError(13, "Permission denied"))
+            raise storage_error(PermissionError(errno.EACCES, ""), folder, "no picture was drawn")
 
     def save(self, result: Result) -> Path | None:
         """Save a copy and return its path; None if no copies are wanted."""
@@ -327,7 +337,9 @@ class Copies:
                 with Image.open(result.path) as image:
                     save_png(image.copy(), target, result, include_place=False)
         except OSError as error:
-            raise _cannot_write(target, error) from error
+            raise storage_error(
+                error, target, f"the picture is in the library only, as {result.path}"
+            ) from error
         return target
 
     def _target(self, result: Result) -> Path:
@@ -336,21 +348,10 @@ class Copies:
             if self._pictures == 1:
                 return self._out
             return self._out.with_name(f"{self._out.stem}-{self._saved}{self._out.suffix}")
-        if not self._with_place:
-            # The picture's own name may say where it is.
-            return self._out / f"{result.id}.png"
         place = result.request.place
-        return (
-            self._out / f"{_slug(place.name if place and place.name else 'picture')}-{result.request.seed}.png"
-        )
-
-
-def _cannot_write(path: Path, error: OSError) -> GPSDreamError:
-    return GPSDreamError(
-        ErrorKind.DISK_FULL,
-        f"{path} cannot be written: {error.strerror or error}.",
-        "Choose another folder with --out. Finished pictures are in the library.",
-    )
+        if self._named_by_place and place:
+            return self._out / f"{_slug(place.name)}-{result.request.seed}.png"
+        return self._out / Path(result.path).name
 
 
 class Answer:

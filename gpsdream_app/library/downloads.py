@@ -20,7 +20,7 @@ from typing import Any
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.resources import resources_dir
-from gpsdream_app.library.paths import models_dir
+from gpsdream_app.library.paths import models_dir, storage_error
 
 REGISTRY_FILE = "registry.json"
 PARTIAL_SUFFIX = ".part"
@@ -203,11 +203,7 @@ def _fetch(
         raise _network(item, error) from error
     except OSError as error:
         if error.errno is not None:
-            raise GPSDreamError(
-                ErrorKind.DISK_FULL,
-                f"“{item.title}” cannot be written to {partial.parent}: {error.strerror or error}.",
-                "Free some space and start the download again; it goes on where it was.",
-            ) from error
+            raise storage_error(error, partial, f"“{item.title}” is not here yet") from error
         raise _network(item, error) from error
     except DownloadCancelled:
         raise
