@@ -1,0 +1,267 @@
+// Puts the map together and connects it with the program. What the program says arrives as JSON, what the person
+// does leaves through the slots of the bridge; names and other text are only ever set as text.
+'use strict';
+
+(() => {
+  const byId = (id) => document.getElementById(id);
+  const NOWHERE = { lat: 40.7549, lon: -73.984, zoom: 12 };
+  const AIM_FROM = 12; // pixels that the pointer must go before it gives a direction
+
+  /** Connect with the program; the promise holds its bridge. */
+  const connect = () => new Promise((resolve) => {
+    new QWebChannel(qt.webChannelTransport, (channel) => resolve(channel.objects.bridge));
+  });
+
+  function start(bridge) {
+    const say = {
+      picked: (lat, lon) => bridge.picked(lat, lon),
+      heading: (degrees) => bridge.heading(degrees),
+      resultClicked: (id) => bridge.resultClicked(id),
+      exampleClicked: (index) => bridge.exampleClicked(index),
+    };
+
+    const map = L.map('map', {
+      attributionControl: false,
+      zoomControl: false,
+      preferCanvas: true,
+      doubleClickZoom: false, // a click picks, so a second one must not also zoom
+      boxZoom: false,
+      zoomSnap: 0.25,
+      zoomDelta: 0.75,
+      wheelPxPerZoomLevel: 90,
+      minZoom: 9,
+      maxZoom: 19,
+      maxBoundsViscosity: 0.8,
+      worldCopyJump: false,
+    });
+    map.createPane('city').style.zIndex = 250;
+    const city = new Cartography.CityLayer();
+    city.setTheme();
+    city.addTo(map);
+    const results = new Marks.Results(map, say);
+    const examples = new Marks.Examples(map, say);
+    const pin = new Marks.Pin(map, say);
+    city.setObstacles(() => (pin.isShown ? [] : examples.boxes ?? []));
+
+    let home = null; // the view of the whole city
+    let isViewGiven = false;
+    let isReduced = matchMedia('(prefers-reduced-motion: reduce)').matches;
+
+    // View
+
+    function goTo({ lat, lon, zoom }, animate) {
+      isViewGiven = true;
+      const level = zoom ?? (map._loaded ? map.getZoom() : NOWHERE.zoom);
+      if (animate && !isReduced && map._loaded) map.flyTo([lat, lon], level, { duration: 0.8 });
+      else map.setView([lat, lon], level, { animate: false });
+    }
+
+    function tellView() {
+      const { lat, lng } = map.getCenter().wrap();
+      bridge.viewChanged(lat, lng, map.getZoom());
+    }
+
+    map.on('moveend', tellView);
+
+    // City and coverage
+
+    async function fetchJson(url) {
+      const reply = await fetch(url);
+      if (!reply.ok) throw new Error(`${url}: ${reply.status}`);
+      return reply.json();
+    }
+
+    function setAttribution(text) {
+      const line = byId('attribution');
+      line.replaceChildren();
+      const addLink = (label, url) => {
+        const link = document.createElement('a');
+        link.textContent = label;
+        link.href = url;
+        link.target = '_blank';
+        link.rel = 'noreferrer';
+        line.append(link);
+      };
+      // Addresses in the text become links; everything else stays text.
+      for (const part of text.split(/(https:\/\/[^\s<>"']+[^\s<>"'.,;:)])/)) {
+        if (part.startsWith('https://')) addLink(part.slice(8), part);
+        else line.append(part);
+      }
+      if (text) line.append(' · ');
+      addLink('Leaflet', 'https://leafletjs.com');
+    }
+
+    function showEmpty(sentence) {
+      byId('empty').textContent = sentence;
+      byId('empty').hidden = !sentence;
+    }
+
+    let cityCount = 0;
+
+    async function showCity({ url, go }) {
+      cityCount += 1;
+      const mine = cityCount;
+      const data = url ? await fetchJson(url) : null;
+      if (mine !== cityCount) return; // another city was set in the meantime
+      const box = data?.box;
+      home = data
+        ? { lat: data.centre?.[0] ?? (box.south + box.north) / 2, lon: data.centre?.[1] ?? (box.west + box.east) / 2, zoom: data.zoom ?? 12 }
+        : null;
+      map.setMaxBounds(box ? L.latLngBounds([box.south, box.west], [box.north, box.east]).pad(0.6) : null);
+      byId('zoom-home').disabled = !home;
+      setAttribution(String(data?.attribution ?? ''));
+      const hasLayers = Object.values(data?.layers ?? {}).some((layer) => layer?.features?.length);
+      showEmpty(hasLayers ? '' : 'There is no map of this city yet. Every click still chooses a place.');
+      if (go || !map._loaded) {
+        goTo(home ?? NOWHERE, false);
+        isViewGiven = false;
+      }
+      city.setCity(data);
+      updateHint();
+      // Two frames later the city is on the screen.
+      requestAnimationFrame(() => requestAnimationFrame(() => bridge.cityShown()));
+    }
+
+    let coverageCount = 0;
+
+    async function showCoverage({ url }) {
+      coverageCount += 1;
+      const mine = coverageCount;
+      const data = url ? await fetchJson(url) : null;
+      if (mine === coverageCount) city.setCoverage(data);
+    }
+
+    // Marks
+
+    function updateHint() {
+      const invites = examples.items.length > 0 && !pin.isShown;
+      byId('hint').textContent = invites ? 'Click one of the glowing places, or anywhere on the map' : '';
+      byId('hint').hidden = !invites;
+      examples.setQuiet(pin.isShown);
+    }
+
+    function showPin(place) {
+      pin.show(place);
+      updateHint();
+    }
+
+    function pick(latlng) {
+      pin.pick(latlng);
+      updateHint();
+    }
+
+    map.on('click', (event) => pick(event.latlng));
+    byId('map').addEventListener('keydown', (event) => {
+      if (event.target === byId('map') && (event.key === 'Enter' || event.key === ' ')) {
+        event.preventDefault();
+        pick(map.getCenter());
+      }
+    });
+
+    // Right drag or Alt drag: stand where it begins, look where it goes. A right click on the dial forgets the
+    // direction.
+    function startAiming(event) {
+      if (event.button !== 2 && !(event.button === 0 && event.altKey)) return;
+      event.preventDefault();
+      event.stopPropagation();
+      const stage = byId('map');
+      const from = map.mouseEventToContainerPoint(event);
+      const keeps = pin.covers(from);
+      const origin = keeps ? map.latLngToContainerPoint(pin.latlng) : from;
+      let isAiming = false;
+      stage.setPointerCapture(event.pointerId);
+      const follow = (move) => {
+        const to = map.mouseEventToContainerPoint(move);
+        if (!isAiming && from.distanceTo(to) < AIM_FROM) return;
+        if (!isAiming && !keeps) pick(map.containerPointToLatLng(from));
+        isAiming = true;
+        pin.busy = true;
+        pin.root.classList.add('turning');
+        pin._turnSoon(Math.round(Marks.bearingOf(to.x - origin.x, to.y - origin.y)));
+      };
+      const stop = () => {
+        stage.removeEventListener('pointermove', follow);
+        stage.removeEventListener('pointerup', stop);
+        stage.removeEventListener('pointercancel', stop);
+        pin._turnNow();
+        pin.busy = false;
+        pin.root.classList.remove('turning');
+        if (!isAiming && keeps) pin.turnTo(null);
+      };
+      stage.addEventListener('pointermove', follow);
+      stage.addEventListener('pointerup', stop);
+      stage.addEventListener('pointercancel', stop);
+    }
+
+    byId('map').addEventListener('pointerdown', startAiming, true);
+    // Leaflet starts its own drag on the mouse event that follows.
+    byId('map').addEventListener('mousedown', (event) => {
+      if (event.button === 2 || event.altKey) event.stopPropagation();
+    }, true);
+    document.addEventListener('contextmenu', (event) => event.preventDefault());
+
+    // Controls
+
+    byId('zoom-in').addEventListener('click', () => map.zoomIn());
+    byId('zoom-out').addEventListener('click', () => map.zoomOut());
+    byId('zoom-home').addEventListener('click', () => home && goTo(home, true));
+
+    function updateControls() {
+      byId('zoom-in').disabled = map.getZoom() >= map.getMaxZoom();
+      byId('zoom-out').disabled = map.getZoom() <= map.getMinZoom();
+      const middle = map.getSize().y / 2;
+      const metres = map.distance(map.containerPointToLatLng([0, middle]), map.containerPointToLatLng([100, middle]));
+      const power = 10 ** Math.floor(Math.log10(metres));
+      const round = [5, 2, 1].map((factor) => factor * power).find((length) => length <= metres);
+      const text = round >= 1000 ? `${round / 1000} km` : `${round} m`;
+      byId('scale-bar').style.width = `${(100 * round) / metres}px`;
+      byId('scale-text').textContent = text;
+      byId('scale').setAttribute('aria-label', `The bar is ${text} long.`);
+    }
+
+    map.on('moveend resize', () => map._loaded && updateControls());
+
+    // What the program says
+
+    function setTheme(theme) {
+      document.documentElement.dataset.theme = theme === 'dark' ? 'dark' : 'light';
+      city.setTheme();
+      results.setTheme();
+    }
+
+    function setMotion({ reduced }) {
+      isReduced = reduced || matchMedia('(prefers-reduced-motion: reduce)').matches;
+      document.body.classList.toggle('still', isReduced);
+      map.options.zoomAnimation = !isReduced;
+      map._zoomAnimated = !isReduced && L.Browser.any3d;
+      map.options.inertia = !isReduced;
+    }
+
+    const on = (signal, act) => signal.connect(async (text) => {
+      try {
+        await act(JSON.parse(text));
+      } catch (error) {
+        bridge.pageError(String(error?.stack ?? error));
+      }
+    });
+    on(bridge.show_theme, setTheme);
+    on(bridge.show_motion, setMotion);
+    on(bridge.show_view, (view) => goTo(view, view.animate));
+    on(bridge.show_city, showCity);
+    on(bridge.show_coverage, showCoverage);
+    on(bridge.show_examples, (places) => {
+      examples.show(places);
+      updateHint();
+      city.redraw();
+    });
+    on(bridge.show_pin, showPin);
+    on(bridge.show_results, (items) => results.show(items));
+    window.addEventListener('error', (event) => bridge.pageError(`${event.message} (${event.filename}:${event.lineno})`));
+    window.addEventListener('unhandledrejection', (event) => bridge.pageError(String(event.reason)));
+
+    updateHint();
+    bridge.pageReady();
+  }
+
+  connect().then(start);
+})();
