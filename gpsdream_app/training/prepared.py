@@ -99,9 +99,7 @@ class PreparedPhotos:
             for item in data["photos"]:
                 views = tuple(View(v["centre"], v["caption"], tuple(v["tags"])) for v in item.pop("views"))
                 frontage = item.pop("frontage")
-                photos.append(
-                    TrainingPhoto(**item, views=views, frontage=tuple(frontage) if frontage else None)
-                )
+                photos.append(TrainingPhoto(**item, views=views, frontage=tuple(frontage) if frontage else None))
             needed = max((photo.offset + photo.height * photo.width * photo.channels for photo in photos), default=0)
             if (folder / PIXELS_FILE).stat().st_size < needed:
                 raise ValueError(f"{PIXELS_FILE} is cut short")

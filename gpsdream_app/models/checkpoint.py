@@ -1,0 +1,138 @@
+"""Model folders: an ordinary diffusers pipeline folder with a location encoder and a card beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+from diffusers import AutoencoderKL, AutoencoderTiny, SchedulerMixin, UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+from gpsdream_app.domain.model_card import CARD_FILE, ModelCard
+from gpsdream_app.models.codec import LappedAutoencoder
+from gpsdream_app.models.location_encoder import LocationEncoder
+from gpsdream_app.models.pipeline import GPSDiffusionPipeline
+
+INDEX_FILE = "model_index.json"
+AUTOENCODERS = {cls.__name__: cls for cls in (AutoencoderKL, AutoencoderTiny, LappedAutoencoder)}
+
+
+def _corrupt(folder: Path, what: str, details: str = "") -> GPSDreamError:
+    return GPSDreamError(
+        ErrorKind.MODEL_CORRUPT,
+        f"The model in “{folder.name}” cannot be opened: {what}.",
+        "Install the model again, or choose another one.",
+        details=details,
+    )
+
+
+def _index(folder: Path) -> dict[str, Any]:
+    try:
+        index = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
+        if not isinstance(index, dict):
+            raise ValueError("not an object")
+    except FileNotFoundError:
+        raise GPSDreamError(
+            ErrorKind.MODEL_MISSING,
+            f"There is no model in “{folder.name}”: {INDEX_FILE} is missing.",
+            "Choose a folder that holds a diffusers pipeline.",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise _corrupt(folder, f"{INDEX_FILE} cannot be read", repr(error)) from None
+    return index
+
+
+def _scheduler_class(folder: Path, name: object) -> type[SchedulerMixin]:
+    # Only diffusers' own schedulers: a model folder must not be able to name code of its own.
+    cls = getattr(diffusers, name, None) if isinstance(name, str) else None
+    if not (isinstance(cls, type) and issubclass(cls, SchedulerMixin)):
+        raise _corrupt(folder, f"“{name}” is not a scheduler of diffusers")
+    return cls
+
+
+def load_pipeline(
+    folder: Path,
+    *,
+    dtype: torch.dtype = torch.float32,
+    report: Callable[[int, int, str], None] | None = None,
+) -> GPSDiffusionPipeline:
+    """Open a model folder, part by part, from safetensors only and without a network.
+
+    Args:
+        folder: as `save_pipeline` or `GPSDiffusionPipeline.save_pretrained` wrote it.
+        dtype: of the weights in memory.
+        report: told (stage from 1, stages, text) before each part is loaded.
+
+    Raises:
+        GPSDreamError: of kind model_missing or model_corrupt, with the part that is wrong.
+    """
+    index = _index(folder)
+    stages = 4
+
+    def stage(number: int, text: str) -> None:
+        if report:
+            report(number, stages, f"loading {text}")
+
+    def part(name: str, cls: type, **options: Any) -> Any:
+        path = folder / name
+        if not path.is_dir():
+            raise _corrupt(folder, f"the folder {name} is missing")
+        try:
+            return cls.from_pretrained(path, local_files_only=True, **options)
+        except Exception as error:  # diffusers, transformers and safetensors raise a wide variety
+            raise _corrupt(folder, f"its part {name} is missing or damaged", repr(error)) from None
+
+    def named(name: str) -> object:
+        entry = index.get(name)
+        return entry[1] if isinstance(entry, list) and len(entry) == 2 else None
+
+    weights = {"use_safetensors": True, "low_cpu_mem_usage": False}
+    stage(1, "text encoder")
+    tokenizer = part("tokenizer", CLIPTokenizer)
+    text_encoder = part("text_encoder", CLIPTextModel, use_safetensors=True, dtype=dtype)
+    stage(2, "U-Net")
+    unet = part("unet", UNet2DConditionModel, torch_dtype=dtype, **weights)
+    stage(3, "picture decoder")
+    autoencoder = AUTOENCODERS.get(str(named("vae")))
+    if autoencoder is None:
+        raise _corrupt(folder, f"“{named('vae')}” is not an autoencoder that GPSDream knows")
+    vae = part("vae", autoencoder, torch_dtype=dtype, **weights)
+    stage(4, "location encoder")
+    location_encoder = part("location_encoder", LocationEncoder, torch_dtype=dtype, **weights)
+    scheduler = part("scheduler", _scheduler_class(folder, named("scheduler")))
+    null_text = index.get("null_text", "zeros")
+    try:
+        return GPSDiffusionPipeline(vae, text_encoder, tokenizer, unet, scheduler, location_encoder, null_text)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _corrupt(folder, "its parts do not fit together", repr(error)) from None
+
+
+def save_pipeline(pipeline: GPSDiffusionPipeline, folder: Path, card: ModelCard, *, shard_size: str = "5GB") -> None:
+    """Write a model folder with fp16 weights. The pipeline in memory keeps its own dtype.
+
+    Args:
+        pipeline: to be saved.
+        folder: made if missing; files of the same name are replaced.
+        card: becomes gpsdream.json, written last: a folder without it is unfinished.
+        shard_size: largest weight file, as diffusers writes sizes.
+    """
+    before = {name: module.dtype for name, module in pipeline.components.items() if isinstance(module, torch.nn.Module)}
+    exact = {
+        name: {key: value.clone() for key, value in getattr(pipeline, name).state_dict().items()} for name in before
+    }
+    try:
+        for name in before:
+            getattr(pipeline, name).to(torch.float16)
+        pipeline.save_pretrained(folder, safe_serialization=True, max_shard_size=shard_size)
+    finally:
+        for name, dtype in before.items():
+            module = getattr(pipeline, name).to(dtype)
+            module.load_state_dict(exact[name])
+    temporary = folder / (CARD_FILE + ".part")
+    temporary.write_text(card.to_json(), encoding="utf-8")
+    temporary.replace(folder / CARD_FILE)

@@ -1,0 +1,312 @@
+"""GPSDiffusionPipeline: pictures from words and a place (Eq 4 of the paper), on diffusers' own parts."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, AutoencoderTiny, DiffusionPipeline, UNet2DConditionModel
+from diffusers.schedulers.scheduling_utils import SchedulerMixin
+from diffusers.utils import BaseOutput
+from PIL import Image
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from gpsdream_app.domain.places import Place
+from gpsdream_app.models.codec import LappedAutoencoder
+from gpsdream_app.models.conditions import encode_prompts, set_location_attention, unet_conditions
+from gpsdream_app.models.location_encoder import LocationEncoder
+
+NULL_TEXT = ("zeros", "empty_prompt")
+
+
+@dataclass
+class GPSPipelineOutput(BaseOutput):
+    """What the pipeline returns.
+
+    Attributes:
+        images: PIL pictures, or the latents (batch, channels, height / 8, width / 8) for output_type "latent".
+    """
+
+    images: list[Image.Image] | torch.Tensor
+
+
+@dataclass(frozen=True)
+class GuidanceTerm:
+    """One pass of the U-Net and its weight in the guided prediction."""
+
+    weight: float
+    with_text: bool
+    with_place: bool
+
+
+def guidance_terms(
+    text_guidance: float, place_guidance: float, *, has_text: bool, has_place: bool
+) -> list[GuidanceTerm]:
+    """Eq 4 as a weighted sum of passes; passes of weight zero are left out.
+
+    `e = e(0,0) + w_p [e(p,0) - e(0,0)] + w_g [e(p,g) - e(p,0)]`. Without words: `e(0,0) + w_g [e(0,g) - e(0,0)]`;
+    without a place: the first two terms.
+
+    Args:
+        text_guidance: w_p.
+        place_guidance: w_g.
+        has_text: whether there are words.
+        has_place: whether there is a place.
+    """
+    if has_text and has_place:
+        weights = {
+            (False, False): 1 - text_guidance,
+            (True, False): text_guidance - place_guidance,
+            (True, True): place_guidance,
+        }
+    elif has_text:
+        weights = {(False, False): 1 - text_guidance, (True, False): text_guidance}
+    elif has_place:
+        weights = {(False, False): 1 - place_guidance, (False, True): place_guidance}
+    else:
+        weights = {(False, False): 1.0}
+    terms = [GuidanceTerm(weight, *given) for given, weight in weights.items() if weight != 0]
+    return terms or [GuidanceTerm(1.0, False, False)]
+
+
+def rescale_noise(guided: torch.Tensor, conditional: torch.Tensor, rescale: float) -> torch.Tensor:
+    """Pull the spread of a guided prediction back towards the conditional one (Lin et al. 2023, section 3.4)."""
+    axes = tuple(range(1, guided.ndim))
+    factor = conditional.std(dim=axes, keepdim=True) / guided.std(dim=axes, keepdim=True).clamp_min(1e-8)
+    return guided * (rescale * factor + 1 - rescale)
+
+
+class GPSDiffusionPipeline(DiffusionPipeline):
+    """Draws pictures of places.
+
+    Args:
+        vae: pictures to latents and back.
+        text_encoder: words to tokens.
+        tokenizer: of the text encoder.
+        unet: the denoiser; its cross-attention sees text tokens and location tokens.
+        scheduler: any diffusers scheduler.
+        location_encoder: places to tokens.
+        null_text: what stands for no words: "zeros" (the paper) or "empty_prompt" (what Stable Diffusion learned).
+    """
+
+    model_cpu_offload_seq = "text_encoder->location_encoder->unet->vae"
+
+    def __init__(
+        self,
+        vae: AutoencoderKL | AutoencoderTiny | LappedAutoencoder,
+        text_encoder: CLIPTextModel,
+        tokenizer: CLIPTokenizer,
+        unet: UNet2DConditionModel,
+        scheduler: SchedulerMixin,
+        location_encoder: LocationEncoder,
+        null_text: str = "zeros",
+    ) -> None:
+        super().__init__()
+        if null_text not in NULL_TEXT:
+            raise ValueError(f"null_text must be one of {NULL_TEXT}, not {null_text!r}")
+        self.register_modules(
+            vae=vae,
+            text_encoder=text_encoder,
+            tokenizer=tokenizer,
+            unet=unet,
+            scheduler=scheduler,
+            location_encoder=location_encoder,
+        )
+        self.register_to_config(null_text=null_text)
+        set_location_attention(unet, location_encoder.config.attention, location_encoder.token_count)
+
+    @property
+    def vae_scale(self) -> int:
+        """Pixels per latent cell along one side."""
+        if isinstance(self.vae, LappedAutoencoder):
+            return 8
+        return 2 ** (
+            len(
+                self.vae.config.block_out_channels
+                if isinstance(self.vae, AutoencoderKL)
+                else self.vae.config.decoder_block_out_channels
+            )
+            - 1
+        )
+
+    def encode_text(self, prompts: list[str]) -> torch.Tensor:
+        """Text tokens (batch, tokens, width) of prompts."""
+        return encode_prompts(self.tokenizer, self.text_encoder, prompts).to(self.unet.dtype)
+
+    def encode_null_text(self, count: int) -> torch.Tensor:
+        """Text tokens that stand for no words, (count, tokens, width)."""
+        empty = self.encode_text([""])
+        if self.config.null_text == "zeros":
+            empty = torch.zeros_like(empty)
+        return empty.expand(count, -1, -1)
+
+    def encode_places(self, places: Sequence[Place | None]) -> torch.Tensor:
+        """Location tokens (batch, tokens, width); zeros for None."""
+
+        def column(values: list[float | None]) -> torch.Tensor:
+            numbers = [float("nan") if value is None else value for value in values]
+            return torch.tensor(numbers, dtype=torch.float64, device=self.location_encoder.device)
+
+        tokens = self.location_encoder(
+            column([place and place.lat for place in places]),
+            column([place and place.lon for place in places]),
+            column([place and place.heading for place in places]),
+        )
+        return tokens.to(self.unet.dtype)
+
+    def predict_original(
+        self, model_output: torch.Tensor, sample: torch.Tensor, timestep: torch.Tensor
+    ) -> torch.Tensor | None:
+        """What the noisy sample is expected to become; None for schedulers without a cumulative alpha."""
+        alphas = getattr(self.scheduler, "alphas_cumprod", None)
+        if alphas is None or not 0 <= int(timestep) < len(alphas):
+            return None
+        alpha = alphas[int(timestep)].to(sample)
+        match self.scheduler.config.prediction_type:
+            case "epsilon":
+                return (sample - (1 - alpha).sqrt() * model_output) / alpha.sqrt().clamp_min(1e-4)
+            case "v_prediction":
+                return alpha.sqrt() * sample - (1 - alpha).sqrt() * model_output
+            case "sample":
+                return model_output
+        return None
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        prompt: str | list[str] = "",
+        place: Place | list[Place | None] | None = None,
+        *,
+        negative_prompt: str = "",
+        num_inference_steps: int = 20,
+        text_guidance: float = 3.5,
+        place_guidance: float = 7.5,
+        guidance_rescale: float = 0.0,
+        guidance_interval: tuple[float, float] = (0.0, 1.0),
+        height: int | None = None,
+        width: int | None = None,
+        eta: float = 0.0,
+        generator: torch.Generator | list[torch.Generator] | None = None,
+        latents: torch.Tensor | None = None,
+        output_type: str = "pil",
+        callback_on_step_end: Callable[[GPSDiffusionPipeline, int, torch.Tensor, dict], dict] | None = None,
+        return_dict: bool = True,
+    ) -> GPSPipelineOutput | tuple[Any]:
+        """Draw one picture per prompt and place.
+
+        Args:
+            prompt: words; a single one serves all places.
+            place: where; a single one serves all prompts.
+            negative_prompt: takes the place of no words in e(0, 0).
+            num_inference_steps: denoising steps.
+            text_guidance: w_p of Eq 4.
+            place_guidance: w_g of Eq 4.
+            guidance_rescale: 0 to 1, against over-saturation.
+            guidance_interval: part of the noise schedule (0 clean, 1 pure noise) in which there is guidance; outside
+                it the fully conditional prediction is used alone.
+            height, width: in pixels; the model's own size if None.
+            eta: of DDIM.
+            generator: one per picture, or one for all.
+            latents: initial noise, (batch, channels, height / 8, width / 8).
+            output_type: "pil", "np", "pt" or "latent".
+            callback_on_step_end: called with (pipeline, step from 0, timestep, tensors) after every step; tensors
+                are "latents" and "pred_original" (None if unknown). It may return other "latents", or raise to stop.
+            return_dict: whether to return a GPSPipelineOutput.
+
+        Returns:
+            The pictures; pixels in [0, 1] for "np" (n, height, width, 3) and "pt" (n, 3, height, width).
+        """
+        prompts = [prompt] if isinstance(prompt, str) else list(prompt)
+        places = list(place) if isinstance(place, list) else [place]
+        count = max(len(prompts), len(places))
+        prompts = prompts * count if len(prompts) == 1 else prompts
+        places = places * count if len(places) == 1 else places
+        if not len(prompts) == len(places) == count:
+            raise ValueError(f"{len(prompts)} prompts do not go with {len(places)} places")
+
+        has_text, has_place = any(text.strip() for text in prompts), any(spot is not None for spot in places)
+        terms = guidance_terms(text_guidance, place_guidance, has_text=has_text, has_place=has_place)
+        full = GuidanceTerm(1.0, has_text, has_place)
+        no_text = self.encode_text([negative_prompt] * count) if negative_prompt.strip() else None
+        if no_text is None:
+            no_text = self.encode_null_text(count)
+        text = self.encode_text(prompts) if has_text else no_text
+        location = self.encode_places(places)
+
+        def inputs(wanted: list[GuidanceTerm]) -> dict[str, torch.Tensor]:
+            return unet_conditions(
+                self.unet,
+                torch.cat([text if term.with_text else no_text for term in wanted]),
+                torch.cat([location if term.with_place else torch.zeros_like(location) for term in wanted]),
+            )
+
+        guided, unguided = inputs(terms), inputs([full])
+        latents = self._initial_latents(count, height, width, generator, latents)
+        self.scheduler.set_timesteps(num_inference_steps, device=self.unet.device)
+        accepted = inspect.signature(self.scheduler.step).parameters
+        extra = {"eta": eta} if "eta" in accepted else {}
+        if "generator" in accepted:
+            extra["generator"] = generator
+        last = float(self.scheduler.config.num_train_timesteps)
+
+        with self.progress_bar(total=num_inference_steps) as progress:
+            for index, timestep in enumerate(self.scheduler.timesteps):
+                within = guidance_interval[0] <= float(timestep) / last <= guidance_interval[1]
+                active, arguments = (terms, guided) if within else ([full], unguided)
+                scaled = self.scheduler.scale_model_input(latents, timestep).to(self.unet.dtype)
+                output = self.unet(torch.cat([scaled] * len(active)), timestep, **arguments).sample
+                # Summed in float32: the weights are large and of both signs.
+                passes = output.float().chunk(len(active))
+                prediction = sum(term.weight * one for term, one in zip(active, passes, strict=True))
+                if guidance_rescale > 0 and len(active) > 1:
+                    prediction = rescale_noise(prediction, passes[-1], guidance_rescale)
+                original = self.predict_original(prediction, latents, timestep)
+                latents = self.scheduler.step(prediction, timestep, latents, **extra, return_dict=False)[0]
+                if callback_on_step_end is not None:
+                    tensors = {"latents": latents, "pred_original": original}
+                    latents = callback_on_step_end(self, index, timestep, tensors).get("latents", latents)
+                progress.update()
+
+        images = latents if output_type == "latent" else self.decode(latents, output_type)
+        self.maybe_free_model_hooks()
+        return GPSPipelineOutput(images=images) if return_dict else (images,)
+
+    def _initial_latents(
+        self,
+        count: int,
+        height: int | None,
+        width: int | None,
+        generator: torch.Generator | list[torch.Generator] | None,
+        latents: torch.Tensor | None,
+    ) -> torch.Tensor:
+        side = self.unet.config.sample_size
+        rows = height // self.vae_scale if height else side
+        columns = width // self.vae_scale if width else side
+        shape = (self.unet.config.in_channels, rows, columns)
+        if latents is None:
+            generators = generator if isinstance(generator, list) else [generator] * count
+            # Drawn on the generator's device (the CPU by custom), so that a seed means the same everywhere.
+            latents = torch.stack(
+                [
+                    torch.randn(shape, generator=one, device=one.device if one is not None else "cpu")
+                    for one in generators
+                ]
+            )
+        elif latents.shape != (count, *shape):
+            raise ValueError(f"latents have the shape {tuple(latents.shape)}, not {(count, *shape)}")
+        return latents.to(self.unet.device, torch.float32) * self.scheduler.init_noise_sigma
+
+    def decode(self, latents: torch.Tensor, output_type: str = "pil") -> Any:
+        """Latents to pictures, as `output_type` says."""
+        unscaled = latents.to(self.vae.dtype) / self.vae.config.scaling_factor
+        pictures = (self.vae.decode(unscaled).sample.float() / 2 + 0.5).clamp(0, 1)
+        if output_type == "pt":
+            return pictures
+        pixels = pictures.permute(0, 2, 3, 1).cpu().numpy()
+        if output_type == "np":
+            return pixels
+        return [Image.fromarray(one) for one in np.rint(pixels * 255).astype(np.uint8)]

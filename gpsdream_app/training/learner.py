@@ -1,0 +1,135 @@
+"""The loss: noise a latent, predict, compare. One module, so that accelerate wraps it as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from diffusers.training_utils import compute_snr
+from torch import nn
+
+from gpsdream_app.models.conditions import encode_prompts, unet_conditions
+from gpsdream_app.models.pipeline import GPSDiffusionPipeline
+from gpsdream_app.training.config import LossConfig
+
+
+@dataclass
+class Conditions:
+    """What is kept of each sample's conditions.
+
+    Attributes:
+        text, place, heading: (batch,), bool.
+    """
+
+    text: torch.Tensor
+    place: torch.Tensor
+    heading: torch.Tensor
+
+
+def drop_conditions(config: LossConfig, count: int, generator: torch.Generator) -> Conditions:
+    """Choose what each sample may see: text only, place only, neither, or both (section 4.1 of the paper).
+
+    The heading goes with the place, and is dropped alone now and then.
+    """
+    draw = torch.rand(count, generator=generator)
+    only_text = draw < config.only_text
+    only_place = (draw >= config.only_text) & (draw < config.only_text + config.only_place)
+    bound = config.only_text + config.only_place
+    neither = (draw >= bound) & (draw < bound + config.neither)
+    place = ~(only_text | neither)
+    heading = place & (torch.rand(count, generator=generator) >= config.drop_heading)
+    return Conditions(~(only_place | neither), place, heading)
+
+
+def loss_weights(scheduler, timesteps: torch.Tensor, gamma: float | None) -> torch.Tensor:
+    """Weight of each sample's loss: 1, or min-SNR (Hang et al. 2023) in the form that fits the prediction type.
+
+    Args:
+        scheduler: gives the signal-to-noise ratios and the prediction type.
+        timesteps: (batch,).
+        gamma: None for plain weighting.
+
+    Returns:
+        (batch,).
+    """
+    if gamma is None:
+        return torch.ones(timesteps.shape, device=timesteps.device)
+    snr = compute_snr(scheduler, timesteps)
+    clipped = snr.clamp(max=gamma)
+    if scheduler.config.prediction_type == "v_prediction":
+        return clipped / (snr + 1)
+    # At a terminal SNR of zero the noise is the input itself; there is nothing to learn.
+    return torch.where(snr > 0, clipped / snr.clamp_min(1e-8), torch.zeros_like(snr))
+
+
+class Learner(nn.Module):
+    """The trainable parts of a pipeline and their loss."""
+
+    def __init__(self, pipeline: GPSDiffusionPipeline, config: LossConfig, *, train_text: bool) -> None:
+        super().__init__()
+        self.unet = pipeline.unet
+        self.location_encoder = pipeline.location_encoder
+        self.text_encoder = pipeline.text_encoder
+        self.tokenizer = pipeline.tokenizer
+        self.scheduler = pipeline.scheduler
+        self.config = config
+        self.train_text = train_text
+        self.null_text = pipeline.config.null_text
+        if not train_text:
+            self.text_encoder.requires_grad_(False)
+
+    def forward(
+        self,
+        latents: torch.Tensor,
+        lat: torch.Tensor,
+        lon: torch.Tensor,
+        heading: torch.Tensor,
+        prompts: list[str],
+        seed: int,
+        text: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Mean loss of a batch.
+
+        Args:
+            latents: (batch, channels, h, w), scaled as the U-Net expects them.
+            lat, lon, heading: (batch,), degrees, float64; NaN where not known.
+            prompts: words of each sample.
+            seed: decides timesteps, noise and dropped conditions.
+            text: (batch, tokens, width): cached text tokens of the prompts, if there are any.
+        """
+        count, device = len(latents), latents.device
+        generator = torch.Generator().manual_seed(seed)
+        keep = drop_conditions(self.config, count, generator)
+        noise = torch.randn(latents.shape, generator=generator).to(device)
+        # One timestep from each of `count` equal parts of the schedule: less noise in the loss than free draws.
+        total = self.scheduler.config.num_train_timesteps
+        spread = (torch.arange(count) + torch.rand(count, generator=generator)) / count
+        timesteps = (spread * total).long().clamp(max=total - 1)
+        timesteps = timesteps[torch.randperm(count, generator=generator)].to(device)
+
+        has_words = torch.tensor([bool(prompt.strip()) for prompt in prompts]) & keep.text
+        if text is None:
+            with torch.set_grad_enabled(self.train_text and torch.is_grad_enabled()):
+                text = encode_prompts(self.tokenizer, self.text_encoder, prompts)
+        nothing = torch.zeros_like(text[:1])
+        if self.null_text == "empty_prompt":
+            with torch.no_grad():
+                nothing = encode_prompts(self.tokenizer, self.text_encoder, [""]).to(text)
+        text = torch.where(has_words.to(device)[:, None, None], text, nothing)
+
+        gone = torch.tensor(float("nan"), dtype=lat.dtype, device=device)
+        place = keep.place.to(device)
+        location = self.location_encoder(
+            torch.where(place, lat, gone),
+            torch.where(place, lon, gone),
+            torch.where(keep.heading.to(device), heading, gone),
+        )
+
+        noisy = self.scheduler.add_noise(latents, noise, timesteps)
+        if self.scheduler.config.prediction_type == "v_prediction":
+            target = self.scheduler.get_velocity(latents, noise, timesteps)
+        else:
+            target = noise
+        predicted = self.unet(noisy, timesteps, **unet_conditions(self.unet, text, location)).sample
+        error = (predicted.float() - target.float()).square().mean(dim=(1, 2, 3))
+        return (loss_weights(self.scheduler, timesteps, self.config.min_snr_gamma) * error).mean()
