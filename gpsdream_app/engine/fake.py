@@ -13,13 +13,12 @@ import random
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from gpsdream_app import __version__
 from gpsdream_app.domain.errors import ErrorKind, Failure, GPSDreamError
 from gpsdream_app.domain.events import (
     Cancelled,
@@ -33,9 +32,9 @@ from gpsdream_app.domain.events import (
 )
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.domain.results import Result
-from gpsdream_app.engine.base import Job, QueueEngine, new_job_id
-from gpsdream_app.library.paths import new_picture_path, pictures_dir
-from gpsdream_app.library.picture_metadata import save_png
+from gpsdream_app.engine.base import Job, QueueEngine
+from gpsdream_app.engine.finishing import finish_picture
+from gpsdream_app.library.paths import pictures_dir
 
 STAGES = ("loading text encoder", "loading U-Net", "loading location encoder", "loading autoencoder")
 DIED = Failure(
@@ -83,11 +82,17 @@ class FakeEngine(QueueEngine):
     """Draws deterministic postcards and writes them as real PNG files with metadata.
 
     Attributes:
-        script: how jobs go from now on.
+        script: how jobs go from now on; or a callable that tells it for a request.
         gate: clear it to hold every job before its next step, set it to let it go on. Set at first.
     """
 
-    def __init__(self, script: Script | None = None, *, pictures: Path | None = None, size: int = 256) -> None:
+    def __init__(
+        self,
+        script: Script | Callable[[GenerateRequest], Script] | None = None,
+        *,
+        pictures: Path | None = None,
+        size: int = 256,
+    ) -> None:
         """Make an engine.
 
         Args:
@@ -96,7 +101,7 @@ class FakeEngine(QueueEngine):
             size: side of a picture, pixels.
         """
         super().__init__()
-        self.script = script or Script()
+        self.script: Script | Callable[[GenerateRequest], Script] = script or Script()
         self.gate = threading.Event()
         self.gate.set()
         self._scripts: deque[Script] = deque()
@@ -151,13 +156,18 @@ class FakeEngine(QueueEngine):
             else:
                 self._draw(task)
 
+    def _script_of(self, request: GenerateRequest) -> Script:
+        if self._scripts:
+            return self._scripts.popleft()
+        return self.script if isinstance(self.script, Script) else self.script(request)
+
     def _warm_up(self, model: str) -> None:
         if model == self._model or self._closed:
             return
         for number, text in enumerate(STAGES, 1):
             self._change(EngineState.WARMING, f"{text}, {number} of {len(STAGES)}")
             self._accept(Loading(step=number, total=len(STAGES), text=text))
-            self._wait_closed(self.script.load_seconds)
+            self._wait_closed(self.script.load_seconds if isinstance(self.script, Script) else 0.0)
         self._model = model
         if not self._closed:
             self._change(EngineState.READY)
@@ -168,7 +178,7 @@ class FakeEngine(QueueEngine):
             time.sleep(min(left, 0.02))
 
     def _draw(self, job: Job) -> None:
-        script = self._scripts.popleft() if self._scripts else self.script
+        script = self._script_of(job.request)
         job_id = job.job_id
         self._accept(Started(job_id=job_id))
         try:
@@ -231,22 +241,16 @@ class FakeEngine(QueueEngine):
                         preview=preview,
                     )
                 )
-            created = datetime.now(UTC).isoformat(timespec="seconds")
-            result_id = new_job_id()
-            result = Result(
-                id=result_id,
+            result = finish_picture(
+                image,
+                one,
+                self._pictures or pictures_dir(),
                 job_id=job_id,
-                request=one,
-                path=str(new_picture_path(self._pictures or pictures_dir(), created, result_id)),
-                created=created,
                 seconds=time.monotonic() - begun,
                 model_title="Postcards",
                 model_hash="0" * 16,
-                app_version=__version__,
-                width=self._size,
-                height=self._size,
+                photo_distance=None,
             )
-            save_png(image, Path(result.path), result)
             self._accept(PictureFinished(job_id=job_id, result=result))
             results.append(result)
         return tuple(results)

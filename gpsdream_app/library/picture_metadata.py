@@ -234,20 +234,24 @@ def read_result(path: Path) -> Result:
         result = Result.from_dict({**data, "path": str(path)})
     except GPSDreamError as error:
         raise _bad(path, f"holds parameters that cannot be used. {error.failure.message}") from None
-    strings = (
-        result.id,
-        result.job_id,
-        result.created,
-        result.model_title,
-        result.model_hash,
-        result.app_version,
-    )
-    numbers = (result.seconds, result.width, result.height, result.photo_distance or 0)
-    if not all(isinstance(value, str) for value in strings) or not all(
-        isinstance(value, (int, float)) and math.isfinite(value) for value in numbers
-    ):
+    if not _is_sound(result):
         raise _bad(path, "holds parameters of the wrong kind.")
     return result
+
+
+def _is_sound(result: Result) -> bool:
+    """Whether the values have the types that `Result` promises; the file may come from anybody."""
+    texts = (result.id, result.job_id, result.created, result.model_title, result.model_hash)
+    if not all(isinstance(text, str) for text in (*texts, result.app_version)):
+        return False
+    try:
+        datetime.fromisoformat(result.created)
+        numbers = [float(value) for value in (result.seconds, result.width, result.height)]
+        if result.photo_distance is not None:
+            numbers.append(float(result.photo_distance))
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return bool(re.fullmatch("[0-9a-f]{32}", result.id)) and all(map(math.isfinite, numbers))
 
 
 def _bad(path: Path, what: str, hint: str = "") -> GPSDreamError:

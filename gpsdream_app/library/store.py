@@ -404,7 +404,7 @@ def _result(data: str) -> Result:
 
 
 def _text(text: str) -> str:
-    """Make text fit for a column: SQLite holds UTF-8, and half a surrogate pair has none. JSON keeps it exact."""
+    """Make text fit for a column: SQLite holds UTF-8, where half a surrogate pair has no place."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -1,0 +1,491 @@
+"""The engine's process. The main thread answers commands at once; one worker thread loads models and draws.
+
+Commands come on standard input, events go to standard output, both as frames. When standard input ends, so does this
+process: nobody is left who would want its pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import faulthandler
+import gc
+import io
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import psutil
+from PIL import Image
+
+from gpsdream_app.domain.errors import Failure, GPSDreamError
+from gpsdream_app.domain.events import (
+    TERMINAL_EVENTS,
+    Cancelled,
+    EngineChanged,
+    EngineState,
+    Event,
+    Failed,
+    Finished,
+    Loading,
+    PictureFinished,
+    Started,
+    Step,
+    event_to_dict,
+)
+from gpsdream_app.domain.model_card import ModelCard
+from gpsdream_app.domain.requests import GenerateRequest
+from gpsdream_app.domain.results import Result
+from gpsdream_app.engine.failures import failure_from, is_device_lost, is_out_of_memory
+from gpsdream_app.engine.finishing import finish_picture
+from gpsdream_app.engine.frames import FrameError, pack_frame, read_frame
+from gpsdream_app.library.model_folders import find_model, verify_model, weights_hash
+from gpsdream_app.library.paths import pictures_dir
+
+log = logging.getLogger(__name__)
+
+PREVIEW_SIDE = 256  # pixels
+PREVIEW_SECONDS = 0.2  # between two previews
+NICENESS = 5  # the window stays quick while all cores draw
+SECONDS_TO_SAVE = 2.0  # for a picture that is being written when the process is told to end
+EXIT_DEVICE_LOST = 3
+
+OnStep = Callable[[int, int, int, Image.Image | None], None]
+Report = Callable[[int, int, str], None]
+
+
+class Painter(Protocol):
+    """A loaded model. `gpsdream_app.generation.draw` has the real one."""
+
+    card: ModelCard
+    device: str
+
+    def draw(
+        self, request: GenerateRequest, *, on_step: OnStep | None, cancelled: Callable[[], bool] | None
+    ) -> Iterator[tuple[int, Image.Image]]:
+        """Yield (picture from 0, image) as they are finished. Raises DrawingCancelled when asked to stop."""
+
+
+class LoadPainter(Protocol):
+    """Loads the painter of a model folder."""
+
+    def __call__(self, folder: Path, *, device: str, report: Report | None) -> Painter:
+        """Load a model, and report (stage from 1, stages, text) before each stage."""
+
+
+@dataclass(slots=True)
+class _Job:
+    job_id: str
+    request: GenerateRequest
+    loading: bool = False
+    cancelled: bool = False
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    folder: Path
+    weights: str
+    painter: Painter
+
+
+def drawing() -> LoadPainter:
+    """Import torch and everything that draws, which takes seconds, and return what loads a model."""
+    from gpsdream_app.generation.draw import Painter as TorchPainter
+
+    return TorchPainter.load
+
+
+class Worker:
+    """Commands in, events out."""
+
+    def __init__(
+        self,
+        source: BinaryIO,
+        sink: BinaryIO,
+        *,
+        pictures: Path | None = None,
+        device: str = "auto",
+        drawing: Callable[[], LoadPainter] = drawing,
+    ) -> None:
+        """Make a worker.
+
+        Args:
+            source: frames with commands.
+            sink: takes frames with events.
+            pictures: folder for the pictures; the person's pictures folder if None.
+            device: what the models run on: auto, cpu, cuda, cuda:1, mps.
+            drawing: imports what draws; called on the worker thread.
+        """
+        self._source = source
+        self._sink = sink
+        self._pictures = pictures
+        self._device = device
+        self._drawing = drawing
+        self._load_painter: LoadPainter | None = None
+        self._loaded: _Loaded | None = None
+        self._changed = threading.Condition()
+        self._waiting: deque[_Job | str] = deque()  # a string is a model to load
+        self._current: _Job | None = None
+        self._state = EngineState.STARTING
+        self._sending = threading.Lock()
+        self._saving = threading.Lock()
+
+    # -- main thread --
+
+    def run(self) -> None:
+        """Answer commands until there are no more."""
+        threading.Thread(target=self._work_or_end, name="worker", daemon=True).start()
+        try:
+            while (frame := read_frame(self._source)) is not None:
+                header, _ = frame
+                if header.get("command") == "shutdown":
+                    return
+                self._answer(header)
+        except FrameError as error:
+            log.error("The commands cannot be understood: %s.", error)
+
+    def end(self, code: int = 0) -> None:
+        """End the process at once, whatever the worker thread is doing, but let it finish writing a file."""
+        self._saving.acquire(timeout=SECONDS_TO_SAVE)
+        logging.shutdown()
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
+        # Not sys.exit: a step of a large model takes many seconds, and nothing can interrupt the thread in it.
+        os._exit(code)
+
+    def _answer(self, header: dict[str, Any]) -> None:
+        command, job_id = header.get("command"), str(header.get("job_id", ""))
+        if command == "submit":
+            self._submit(job_id, header.get("request"))
+        elif command == "cancel":
+            self._cancel(job_id)
+        elif command == "cancel_all":
+            with self._changed:
+                jobs = [task.job_id for task in self._waiting if isinstance(task, _Job)]
+                if self._current:
+                    jobs.append(self._current.job_id)
+            for job_id in jobs:
+                self._cancel(job_id)
+        elif command == "warm":
+            with self._changed:
+                self._waiting.append(str(header.get("model", "")))
+                self._changed.notify()
+        elif command == "status":
+            self._write({"status": self._status()})
+        else:
+            log.error("Unknown command %r.", command)
+
+    def _submit(self, job_id: str, data: Any) -> None:
+        try:
+            request = GenerateRequest.from_dict(data)
+        except Exception as error:
+            self._send(Failed(job_id=job_id, failure=failure_from(error)))
+            return
+        with self._changed:
+            self._waiting.append(_Job(job_id, request))
+            self._changed.notify()
+
+    def _cancel(self, job_id: str) -> None:
+        with self._changed:
+            for task in self._waiting:
+                if isinstance(task, _Job) and task.job_id == job_id:
+                    self._waiting.remove(task)
+                    self._tell(task, Cancelled(job_id=job_id))
+                    return
+            job = self._current
+            if job and job.job_id == job_id:
+                job.cancelled = True
+                # A model goes on loading, since the next job will want it; this job need not wait for that.
+                if job.loading:
+                    self._tell(job, Cancelled(job_id=job_id))
+
+    def _status(self) -> dict[str, Any]:
+        with self._changed:
+            loaded = self._loaded
+            return {
+                "pid": os.getpid(),
+                "state": self._state,
+                "job_id": self._current.job_id if self._current else "",
+                "waiting": len(self._waiting),
+                "model": str(loaded.folder) if loaded else "",
+                "device": loaded.painter.device if loaded else "",
+                "memory_bytes": psutil.Process().memory_info().rss,
+                "threads": int(os.environ.get("OMP_NUM_THREADS", "0")),
+            }
+
+    # -- both threads --
+
+    def _tell(self, job: _Job, event: Event) -> None:
+        """Send an event of a job, unless the job has ended."""
+        with self._changed:
+            if job.ended:
+                return
+            job.ended = isinstance(event, TERMINAL_EVENTS)
+            self._send(event)
+
+    def _change(self, state: EngineState, text: str = "") -> None:
+        self._state = state
+        self._send(EngineChanged(state=state, text=text))
+
+    def _send(self, event: Event) -> None:
+        self._write(*event_to_dict(event))
+
+    def _write(self, header: dict[str, Any], blob: bytes = b"") -> None:
+        frame = pack_frame(header, blob)
+        # A broken pipe means that standard input ends, too; the main thread sees to that.
+        with self._sending, contextlib.suppress(OSError):
+            self._sink.write(frame)
+            self._sink.flush()
+
+    # -- worker thread --
+
+    def _work_or_end(self) -> None:
+        try:
+            self._work()
+        except BaseException:
+            # A process that hears but cannot work would look alive for ever.
+            log.exception("The worker thread failed.")
+            self.end(1)
+
+    def _work(self) -> None:
+        try:
+            self._load_painter = self._drawing()
+        except Exception:
+            # Told again, with a sentence, to the first job that needs it.
+            log.exception("What draws cannot be imported.")
+        while True:
+            with self._changed:
+                if not self._waiting and self._state is not EngineState.READY:
+                    self._change(EngineState.READY)
+                while not self._waiting:
+                    self._changed.wait()
+                task = self._waiting.popleft()
+                if isinstance(task, _Job):
+                    self._current = task
+            if isinstance(task, _Job):
+                self._run_job(task)
+                with self._changed:
+                    self._current = None
+            else:
+                self._warm(task)
+
+    def _warm(self, model: str) -> None:
+        """Load a model for later."""
+
+        def report(step: int, total: int, text: str) -> None:
+            self._change(EngineState.WARMING, f"{text}, {step} of {total}")
+            self._send(Loading(step=step, total=total, text=text))
+
+        try:
+            self._ready_painter(model, report)
+        except Exception as error:
+            self._release_after(error)
+            log.exception("The model %s was not loaded.", model)
+            self._change(EngineState.READY, failure_from(error).message)
+
+    def _run_job(self, job: _Job) -> None:
+        job_id = job.job_id
+        self._tell(job, Started(job_id=job_id))
+        if self._state is not EngineState.READY:
+            self._change(EngineState.READY)
+
+        def report(step: int, total: int, text: str) -> None:
+            self._tell(job, Loading(job_id=job_id, step=step, total=total, text=text))
+
+        try:
+            with self._changed:
+                job.loading = True
+            loaded = self._ready_painter(job.request.model, report)
+            with self._changed:
+                job.loading = False
+                if job.cancelled:
+                    self._tell(job, Cancelled(job_id=job_id))
+                    return
+            results = self._draw(job, loaded)
+        except Exception as error:
+            # By its name, because its module imports torch.
+            if type(error).__name__ == "DrawingCancelled" or (job.cancelled and not is_out_of_memory(error)):
+                self._tell(job, Cancelled(job_id=job_id))
+                return
+            log.exception("Job %s failed.", job_id)
+            failure = failure_from(error)
+            self._release_after(error)
+            self._tell(job, Failed(job_id=job_id, failure=failure))
+            if is_device_lost(error):
+                self.end(EXIT_DEVICE_LOST)
+        else:
+            self._tell(job, Finished(job_id=job_id, results=results))
+
+    def _ready_painter(self, model: str, report: Report) -> _Loaded:
+        """Return the loaded model, after loading it if it is another one or its files have changed."""
+        folder = find_model(model)
+        failures = verify_model(folder)
+        if failures:
+            raise _error(failures[0])
+        weights = weights_hash(folder)
+        if self._loaded and (self._loaded.folder, self._loaded.weights) == (folder, weights):
+            return self._loaded
+        self._release()
+        if self._load_painter is None:
+            self._load_painter = self._drawing()
+        painter = self._load_painter(folder, device=self._device, report=report)
+        self._loaded = _Loaded(folder, weights, painter)
+        return self._loaded
+
+    def _draw(self, job: _Job, loaded: _Loaded) -> tuple[Result, ...]:
+        request, painter = job.request, loaded.painter
+        pictures = self._pictures or pictures_dir()
+        place, coverage = request.place, painter.card.coverage
+        distance = coverage.distance(place.lat, place.lon) if place and coverage else None
+        results = []
+        begun = time.monotonic()
+        drawn = painter.draw(request, on_step=_Steps(self, job), cancelled=lambda: job.cancelled)
+        for picture, image in drawn:
+            with self._saving:
+                result = finish_picture(
+                    image,
+                    request.picture(picture),
+                    pictures,
+                    job_id=job.job_id,
+                    seconds=time.monotonic() - begun,
+                    model_title=painter.card.title,
+                    model_hash=loaded.weights,
+                    photo_distance=distance,
+                )
+            results.append(result)
+            self._tell(job, PictureFinished(job_id=job.job_id, result=result))
+            begun = time.monotonic()
+        return tuple(results)
+
+    def _release_after(self, error: BaseException) -> None:
+        """Drop a model that may be half loaded or half used, so that its memory does not fail the next job, too."""
+        if is_out_of_memory(error):
+            # The traceback holds the frames, and the frames hold the tensors.
+            error.__traceback__ = error.__context__ = None
+            self._release()
+
+    def _release(self) -> None:
+        self._loaded = None
+        gc.collect()
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+
+
+class _Steps:
+    """Turns the painter's steps into events, with a small preview now and then and the time that is left."""
+
+    def __init__(self, worker: Worker, job: _Job) -> None:
+        self._worker = worker
+        self._job = job
+        self._first = 0.0
+        self._last_preview = 0.0
+
+    def __call__(self, index: int, total: int, picture: int, preview: Image.Image | None) -> None:
+        now = time.monotonic()
+        seconds_left: float | None = None
+        if index == 1:
+            # The first step sets things up, and tells nothing about the others.
+            self._first = now
+        elif index > 1:
+            seconds_left = (now - self._first) / (index - 1) * (total - index)
+        data = b""
+        if preview is not None and now - self._last_preview >= PREVIEW_SECONDS:
+            self._last_preview = now
+            data = _jpeg(preview)
+        event = Step(
+            job_id=self._job.job_id,
+            index=index,
+            total=total,
+            picture=picture,
+            seconds_left=seconds_left,
+            preview=data,
+        )
+        self._worker._tell(self._job, event)
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    small = image.convert("RGB")
+    small.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
+
+
+def _error(failure: Failure) -> GPSDreamError:
+    return GPSDreamError(failure.kind, failure.message, failure.hint, failure.details)
+
+
+# -- the process --
+
+
+def usable_cores() -> int:
+    """Return how many real cores this process may use; hyper-threads do not help arithmetic."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+
+
+def set_up_process() -> None:
+    """Choose threads and priority. Must come before torch is imported, which reads the environment once."""
+    os.environ.setdefault("OMP_NUM_THREADS", str(usable_cores()))
+    # Threads that wait must sleep: spinning ones take the cores from the window.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # Models are read from the disk; the engine has no business on the network.
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    with contextlib.suppress(OSError, psutil.Error):
+        if sys.platform == "win32":
+            psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
+        else:
+            os.nice(NICENESS)
+    # Ctrl-C in a terminal reaches this process as well; the one that owns it decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def take_over_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Keep standard input and output for frames; whatever prints from now on goes to standard error."""
+    source, sink = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return source, sink
+
+
+def main(argv: list[str] | None = None, *, drawing: Callable[[], LoadPainter] = drawing) -> None:
+    """Run the engine's process; does not return.
+
+    Args:
+        argv: command line; that of the process if None.
+        drawing: imports what draws, on the worker thread.
+    """
+    parser = argparse.ArgumentParser(prog="gpsdream engine", description="Draws for another process.")
+    parser.add_argument("--pictures", type=Path, help="folder for the pictures")
+    parser.add_argument("--device", default="auto", help="what the models run on")
+    arguments = parser.parse_args(argv)
+    source, sink = take_over_streams()
+    faulthandler.enable(sys.stderr)
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    set_up_process()
+    worker = Worker(source, sink, pictures=arguments.pictures, device=arguments.device, drawing=drawing)
+    code = 0
+    try:
+        worker.run()
+    except BaseException:
+        log.exception("The engine failed.")
+        code = 1
+    worker.end(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""A model that needs no torch, for tests of the engine's process; run as a program, it is that process.
+
+A prompt such as "hold=/tmp/gate die=3" says what happens: see `draw`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+from gpsdream_app.domain.model_card import CARD_FILE, Coverage, ModelCard
+from gpsdream_app.domain.places import Box
+from gpsdream_app.domain.requests import GenerateRequest
+from gpsdream_app.engine import worker
+from gpsdream_app.engine.fake import STAGES, draw_postcard
+from gpsdream_app.library.model_folders import read_card
+
+COMMAND = [sys.executable, "-P", __file__]
+BOX = Box(40.70, -74.02, 40.80, -73.93)
+COVERAGE = Coverage(40.74, -73.99, 0.001, 0.001, ((0, 0, 12),))
+
+
+class DrawingCancelled(Exception):
+    """As in gpsdream_app.generation.draw, which needs torch."""
+
+
+class OutOfMemoryError(RuntimeError):
+    """As in torch."""
+
+
+def wait_for_file(path: str, stop: Callable[[], bool]) -> None:
+    while not Path(path).exists() and not stop():
+        time.sleep(0.005)
+
+
+class StandIn:
+    """Draws postcards, and does what the prompt says."""
+
+    def __init__(self, card: ModelCard) -> None:
+        self.card = card
+        self.device = "cpu"
+
+    @classmethod
+    def load(cls, folder: Path, *, device: str, report: Callable[[int, int, str], None] | None) -> StandIn:
+        for number, text in enumerate(STAGES, 1):
+            if report:
+                report(number, len(STAGES), text)
+        if (folder / "slow-to-load").exists():
+            wait_for_file(str(folder / "go-on"), lambda: False)
+        if (folder / "dies-while-loading").exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return cls(read_card(folder))
+
+    def draw(
+        self,
+        request: GenerateRequest,
+        *,
+        on_step: Callable[[int, int, int, Image.Image | None], None] | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> Iterator[tuple[int, Image.Image]]:
+        orders = dict(word.split("=", 1) for word in request.prompt.split() if "=" in word)
+        assert on_step and cancelled
+        if "print" in orders:
+            print("noise on sys.stdout")
+            os.write(1, b"noise on descriptor 1\n")
+            subprocess.run(["echo", "noise of a child"], check=True)
+        for picture in range(request.count):
+            image = draw_postcard(request.picture(picture), 64)
+            for number in range(request.steps):
+                index = picture * request.steps + number + 1
+                if "hold" in orders:
+                    wait_for_file(orders["hold"], cancelled)
+                if cancelled():
+                    raise DrawingCancelled
+                if orders.get("die") == str(index):
+                    os.kill(os.getpid(), signal.SIGKILL)
+                if orders.get("hang") == str(index):
+                    while True:
+                        time.sleep(1)
+                if orders.get("fail") == str(index):
+                    raise {
+                        "memory": OutOfMemoryError("CUDA out of memory"),
+                        "python-memory": MemoryError(),
+                        "disk": OSError(28, "No space left on device", "/somewhere"),
+                        "device": RuntimeError("CUDA error: an illegal memory access was encountered"),
+                        "person": GPSDreamError(ErrorKind.BAD_LOCATION, "There is no such place.", "Look again."),
+                        "fault": ZeroDivisionError("division by zero"),
+                    }[orders.get("how", "fault")]
+                on_step(index, request.steps * request.count, picture, image)
+            yield picture, image
+
+
+def make_model(folder: Path, title: str = "Stand-in") -> Path:
+    """Write a model folder that passes every check, with one small tensor."""
+    unet = folder / "unet"
+    unet.mkdir(parents=True)
+    (folder / "model_index.json").write_text(
+        json.dumps({"_class_name": "GPSDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"]})
+    )
+    (unet / "config.json").write_text("{}")
+    write_safetensors(unet / "diffusion_pytorch_model.safetensors")
+    card = ModelCard(folder.name, title, "Draws postcards.", BOX, 64, coverage=COVERAGE)
+    (folder / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
+    return folder
+
+
+def write_safetensors(path: Path, data: bytes = bytes(8)) -> None:
+    """Write one tensor of 4-byte floats."""
+    tensor = {"dtype": "F32", "shape": [len(data) // 4], "data_offsets": [0, len(data)]}
+    header = json.dumps({"__metadata__": {"format": "pt"}, "weight": tensor}).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header + data)
+
+
+if __name__ == "__main__":
+    worker.main(drawing=lambda: StandIn.load)
