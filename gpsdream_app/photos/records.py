@@ -1,4 +1,4 @@
-"""The values of a photo collection: a photo with its place, and what became of every file. No files are opened here."""
+"""The values of a photo collection: a photo with its place, and what became of every file."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+READER_VERSION = 1  # grows when reading changes, so that the next import reads unchanged files again
 MAX_CAPTION_CHARACTERS = 1000
 MAX_TAG_CHARACTERS = 80
 MAX_TAGS = 64
@@ -18,10 +19,10 @@ _JOINERS = "\u200c\u200d"  # Persian and emoji need them; every other invisible 
 def clean_text(text: object, limit: int = MAX_CAPTION_CHARACTERS) -> str:
     """Return one line without control, direction or private characters, at most `limit` characters long.
 
-    Captions and file names come from strangers: what is left is safe to print on a terminal and to show in a label
-    that does not interpret markup.
+    Captions and file names come from strangers: what is left is safe to print on a terminal and to show in a
+    label that does not interpret markup.
     """
-    # Cut first, so that a caption of many megabytes costs nothing; normalising can shorten or lengthen a little.
+    # Cut first, so that a caption of many megabytes costs nothing; normalising changes the length a little.
     raw = unicodedata.normalize("NFC", str(text)[: 4 * limit])
     kept = (
         " " if character.isspace() else character
@@ -89,7 +90,7 @@ _SENTENCES = {
     Reason.BAD_NAME: "The name of the file is not valid text; rename the file.",
     Reason.NOT_A_FILE: "This is a pipe, a socket or a device, not a file.",
     Reason.BROKEN_LINK: "The link leads nowhere.",
-    Reason.LINK_LOOP: "The link leads to a folder that is imported already.",
+    Reason.LINK_LOOP: "The link leads back to a folder that is imported already.",
     Reason.HIDDEN_FOLDER: "The folder is hidden, so it was left out.",
     Reason.UNREADABLE_FOLDER: "The folder cannot be opened.",
     Reason.READER_DIED: "The file made the reading program crash.",
@@ -118,7 +119,7 @@ class HeadingReference(StrEnum):
 class Frontage:
     """The line of facades that a photo shows, from its left to its right end, in degrees.
 
-    Across the picture the place runs linearly from one end to the other, so that every crop has a place of its own.
+    Across the picture the place runs linearly from one end to the other, so every crop has a place of its own.
     """
 
     left_lat: float
@@ -146,14 +147,14 @@ class PhotoRecord:
         heading_reference: which north that is. A magnetic heading is kept as it was written.
         place_source: where the place was read.
         taken: ISO 8601, with an offset from UTC where the camera wrote one; None if not known.
-        focal_length_35mm: focal length in mm of a lens with the same view on 24 x 36 mm film; None if not known.
+        focal_length_35mm: focal length in mm of a lens with the same view on 36 mm film; None if not known.
         width: of the upright picture, in pixels.
         height: of the upright picture, in pixels.
         orientation: EXIF orientation of the stored pixels, 1 to 8; 1 is upright.
         caption: what the photo shows, one line; may be empty.
         tags: short words about the photo, from a sidecar.
-        source: path of the photograph that this one was cut from; its own path if it is whole. Photos with the same
-            source belong on the same side of a split.
+        source: path of the photograph that this one was cut from; its own path if it is whole. Photos with the
+            same source belong on the same side of a split.
         size: of the file, in bytes.
         mtime: when the file was changed, nanoseconds since 1970.
         phash: perceptual hash, 16 hexadecimal digits; empty if the picture is too plain to tell it from others.
