@@ -195,9 +195,7 @@ def _place(arguments: argparse.Namespace, card: ModelCard) -> Place | None:
     """Return the place that the arguments name; None if they name none."""
     if arguments.place is not None:
         if arguments.lat is not None or arguments.lon is not None:
-            raise GPSDreamError(
-                ErrorKind.BAD_REQUEST, "The place is given twice.", "Give --place, or --lat and --lon."
-            )
+            raise GPSDreamError(ErrorKind.BAD_REQUEST, "The place is given twice.", "Give --place, or --lat and --lon.")
         hits = _gazetteer(card).search(arguments.place, limit=1)
         if not hits:
             raise GPSDreamError(
@@ -209,9 +207,7 @@ def _place(arguments: argparse.Namespace, card: ModelCard) -> Place | None:
         return Place(hit.lat, hit.lon, arguments.heading, hit.name)
     if arguments.lat is None and arguments.lon is None:
         if arguments.heading is not None:
-            raise GPSDreamError(
-                ErrorKind.BAD_REQUEST, "A heading needs a place.", "Give --lat and --lon, or --place."
-            )
+            raise GPSDreamError(ErrorKind.BAD_REQUEST, "A heading needs a place.", "Give --lat and --lon, or --place.")
         return None
     if arguments.lat is None or arguments.lon is None:
         missing = "--lat" if arguments.lat is None else "--lon"
@@ -337,9 +333,7 @@ class Copies:
                 with Image.open(result.path) as image:
                     save_png(image.copy(), target, result, include_place=False)
         except OSError as error:
-            raise storage_error(
-                error, target, f"the picture is in the library only, as {result.path}"
-            ) from error
+            raise storage_error(error, target, f"the picture is in the library only, as {result.path}") from error
         return target
 
     def _target(self, result: Result) -> Path:
@@ -377,9 +371,7 @@ class Answer:
     def finish(self) -> int:
         """Print what is left to say and return the exit code."""
         if self._as_json:
-            pictures = [
-                {**result.to_dict(), "copy": str(copy) if copy else None} for result, copy in self._pictures
-            ]
+            pictures = [{**result.to_dict(), "copy": str(copy) if copy else None} for result, copy in self._pictures]
             terminal.say_json({"cancelled": self.cancelled, "pictures": pictures})
         elif self._examples and self._pictures:
             folder = (self._pictures[0][1] or Path(self._pictures[0][0].path)).parent

@@ -12,6 +12,8 @@ from gpsdream_app.commands import terminal
 from gpsdream_app.domain.errors import GPSDreamError
 from gpsdream_app.domain.requests import DEFAULT_MODEL
 
+SECONDS_TO_STOP = 3.0
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Do `list`, `show`, `verify` or `get`, and return the exit code."""
@@ -166,15 +168,18 @@ def get_model(arguments: argparse.Namespace) -> int:
                 outcome.append(error)
 
         # On a thread, so that Ctrl-C asks the transfers to stop instead of waiting for them.
-        thread = threading.Thread(target=fetch, name="download")
+        thread = threading.Thread(target=fetch, name="download", daemon=True)
         before = signal.signal(signal.SIGINT, lambda number, frame: stop.set())
         try:
             thread.start()
-            while thread.is_alive():
+            patience = SECONDS_TO_STOP
+            while thread.is_alive() and patience > 0:
                 thread.join(0.2)
+                patience -= 0.2 if stop.is_set() else 0
         finally:
             signal.signal(signal.SIGINT, before)
-    match outcome[0]:
+    # A transfer that hangs is left behind: what it has written is whole as far as it goes.
+    match outcome[0] if outcome else downloads.DownloadCancelled():
         case Path() as folder:
             if arguments.json:
                 terminal.say_json({"name": item.name, "path": str(folder)})

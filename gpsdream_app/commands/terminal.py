@@ -60,8 +60,7 @@ def table(rows: Sequence[Sequence[str]], header: Sequence[str] = ()) -> str:
     lines = [list(header), *map(list, rows)] if header else [list(row) for row in rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))] if lines else []
     return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
 
 
@@ -94,9 +93,7 @@ class Progress:
         stream: where to write.
     """
 
-    def __init__(
-        self, label: str, unit: Callable[[float], str] | None = None, stream: TextIO | None = None
-    ) -> None:
+    def __init__(self, label: str, unit: Callable[[float], str] | None = None, stream: TextIO | None = None) -> None:
         self.label = label
         self._unit = unit or (lambda value: f"{value:,.0f}")
         self._stream = stream or sys.stderr

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -164,6 +165,8 @@ def probe(code: str, environment: Mapping[str, str] | None = None) -> dict[str, 
         )
     except subprocess.TimeoutExpired:
         raise RuntimeError(f"no answer within {SECONDS:.0f} s") from None
+    if done.returncode < 0:
+        raise RuntimeError(f"crashed ({signal.Signals(-done.returncode).name})")
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"ended with code {done.returncode}"]
         raise RuntimeError(lines[-1])
@@ -180,9 +183,7 @@ def _probed(name: str, code: str, hint: str, read: Callable[[dict[str, Any]], Ch
 
 def _graphics_environment() -> dict[str, str]:
     """Without a display Qt's own offscreen platform answers."""
-    headless = sys.platform.startswith("linux") and not (
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    )
+    headless = sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     return {"QT_QPA_PLATFORM": "offscreen"} if headless and "QT_QPA_PLATFORM" not in os.environ else {}
 
 
@@ -198,9 +199,7 @@ def _torch() -> Check:
                     text + "although there is an NVIDIA card",
                     "Install PyTorch for CUDA; the README says how.",
                 )
-            return Check(
-                "graphics card", Status.OK, text + f"none in use: draws on {answer['threads']} CPU threads"
-            )
+            return Check("graphics card", Status.OK, text + f"none in use: draws on {answer['threads']} CPU threads")
         memory = f", {answer['memory'] / 2**30:.0f} GiB" if answer["memory"] else ""
         return Check("graphics card", Status.OK, text + f"{answer['name']}{memory}")
 
@@ -210,9 +209,7 @@ def _torch() -> Check:
 def _opengl() -> Check:
     def read(answer: dict[str, Any]) -> Check:
         if not answer["ok"]:
-            hint = (
-                "The map is drawn without it. A graphics driver (on Debian: libgl1, libegl1) makes it quicker."
-            )
+            hint = "The map is drawn without it. A graphics driver (on Debian: libgl1, libegl1) makes it quicker."
             return Check("OpenGL", Status.WARNING, f"no context on the platform “{answer['platform']}”", hint)
         return Check("OpenGL", Status.OK, f"{answer['version']} on {answer['renderer']} ({answer['platform']})")
 
@@ -272,9 +269,7 @@ def _models() -> Iterator[Check]:
         yield Check("models", Status.BROKEN, error.failure.message, error.failure.hint)
         return
     if not any(model.name == DEFAULT_MODEL for model in installed):
-        yield Check(
-            "models", Status.BROKEN, f"The model {DEFAULT_MODEL} is missing.", "Install GPSDream again."
-        )
+        yield Check("models", Status.BROKEN, f"The model {DEFAULT_MODEL} is missing.", "Install GPSDream again.")
     for model in installed:
         yield _model(model.name, model.card.title, model.path)
 

@@ -9,25 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import os
 import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.resources import resources_dir
+from gpsdream_app.library.model_folders import verify_model
 from gpsdream_app.library.paths import models_dir, storage_error
 
 REGISTRY_FILE = "registry.json"
 PARTIAL_SUFFIX = ".part"
-READ_BYTES = 1 << 20
 SPARE_BYTES = 500_000_000  # left free beside a download
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,28 +106,35 @@ def get(
 
     Args:
         item: what to fetch.
-        on_progress: called with the bytes that are here and those of the whole, from the download's threads.
-        cancelled: asked again and again; True ends the download.
+        on_progress: called with the bytes that are here and those of the whole.
+        cancelled: asked between two pieces of a file; True ends the download.
         endpoint: another server that speaks the Hub's language; the Hub itself if None.
 
     Raises:
-        DownloadCancelled: if `cancelled` said so.
+        DownloadCancelled: if `cancelled` said so. What was fetched stays.
         GPSDreamError: of kind `network`, `disk_full` or `model_corrupt`.
     """
     folder = models_dir() / item.name
     if folder.is_dir():
         return folder
     partial = folder.with_name(item.name + PARTIAL_SUFFIX)
-    _check_space(item, partial)
-    _fetch(item, partial, on_progress, cancelled or (lambda: False), endpoint)
-    _check_sums(item, partial)
-    _tidy(item, partial)
+    try:
+        partial.mkdir(exist_ok=True)
+        _check_space(item, partial)
+        _fetch(item, partial, on_progress or (lambda done, total: None), cancelled or (lambda: False), endpoint)
+        _name_absent_parts(partial)
+    except OSError as error:
+        if error.errno is None or isinstance(error, ConnectionError | TimeoutError):
+            raise _network(item, error) from error
+        raise storage_error(error, partial, f"“{item.title}” is not here yet") from error
+    failures = verify_model(partial, card=False)
+    if failures:
+        raise GPSDreamError(failures[0].kind, failures[0].message, f"Delete {partial} and download it again.")
     partial.rename(folder)
     return folder
 
 
 def _check_space(item: Download, partial: Path) -> None:
-    partial.mkdir(parents=True, exist_ok=True)
     here = sum(path.stat().st_size for path in partial.rglob("*") if path.is_file())
     needed = item.size - here + SPARE_BYTES
     free = shutil.disk_usage(partial).free
@@ -143,84 +146,97 @@ def _check_space(item: Download, partial: Path) -> None:
         )
 
 
-def _progress_class(
-    size: int, on_progress: Callable[[int, int], None] | None, cancelled: Callable[[], bool]
-) -> type[Any]:
-    """Return a progress bar that draws nothing, but passes bytes on and ends a cancelled download."""
-    from tqdm.auto import tqdm
+class _Bar:
+    """What the Hub's client takes for a progress bar: counts bytes, and ends a cancelled download."""
 
-    class Bar(tqdm):  # type: ignore[misc]
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            self.counts = kwargs.get("unit") == "B" and not str(kwargs.get("desc", "")).startswith(
-                "Downloading"
-            )
-            kwargs["disable"] = True
-            self.here = int(kwargs.get("initial") or 0)
-            super().__init__(*args, **kwargs)
+    def __init__(self, here: int, total: int, on_progress: Callable[[int, int], None], cancelled: Callable[[], bool]):
+        self.here = here
+        self._total = total
+        self._on_progress = on_progress
+        self._cancelled = cancelled
 
-        def update(self, n: float | None = 1) -> None:
-            if cancelled():
-                raise DownloadCancelled
-            self.here += int(n or 0)
-            if self.counts and on_progress:
-                on_progress(min(self.here, size), size)
+    def update(self, size: float | None = 1) -> None:
+        self.here += int(size or 0)
+        self._on_progress(min(self.here, self._total), self._total)
+        if self._cancelled():
+            raise DownloadCancelled
 
-    return Bar
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 def _fetch(
     item: Download,
     partial: Path,
-    on_progress: Callable[[int, int], None] | None,
+    on_progress: Callable[[int, int], None],
     cancelled: Callable[[], bool],
     endpoint: str | None,
 ) -> None:
-    # Read once, when the library is imported. Plain transfers can be stopped between two chunks and resumed.
-    os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
+    """Fetch what is missing; a file that is here under its own name is whole."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, IncompleteSnapshotError, LocalEntryNotFoundError
+    from huggingface_hub import HfApi, hf_hub_url
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.file_download import http_get
 
     try:
-        snapshot_download(
-            item.repository,
-            revision=item.revision,
-            local_dir=partial,
-            cache_dir=partial / ".cache" / "hub",
-            allow_patterns=list(item.files),
-            token=False,
-            max_workers=2,
-            endpoint=endpoint,
-            tqdm_class=_progress_class(item.size, on_progress, cancelled),
-        )
-    except (
-        LocalEntryNotFoundError,
-        IncompleteSnapshotError,
-        HfHubHTTPError,
-        ConnectionError,
-        TimeoutError,
-    ) as error:
+        # No token: these models are public, and a person's token is nobody's business.
+        api = HfApi(endpoint=endpoint, token=False)
+        found = {
+            file.path: file for file in api.get_paths_info(item.repository, list(item.files), revision=item.revision)
+        }
+        absent = [path for path in item.files if path not in found]
+        if absent:
+            raise _network(item, FileNotFoundError(f"the server does not have {', '.join(absent)}"))
+        total = sum(file.size for file in found.values())
+        here = 0
+        for source, name in item.files.items():
+            file, target = found[source], partial / name
+            if not target.is_file():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                piece = target.with_name(target.name + PARTIAL_SUFFIX)
+                with piece.open("ab") as stream:
+                    if cancelled():
+                        raise DownloadCancelled
+                    if stream.tell() < file.size:
+                        bar = _Bar(here + stream.tell(), total, on_progress, cancelled)
+                        http_get(
+                            hf_hub_url(item.repository, source, revision=item.revision, endpoint=endpoint),
+                            stream,
+                            resume_size=stream.tell(),
+                            expected_size=file.size,
+                            tqdm_class=lambda *_, bar=bar, **__: bar,
+                        )
+                _check_sum(item, source, piece, file.lfs.sha256 if file.lfs else None)
+                piece.rename(target)
+            here += file.size
+            on_progress(here, total)
+    except HfHubHTTPError as error:
         raise _network(item, error) from error
-    except OSError as error:
-        if error.errno is not None:
-            raise storage_error(error, partial, f"“{item.title}” is not here yet") from error
-        raise _network(item, error) from error
-    except DownloadCancelled:
+    except (GPSDreamError, DownloadCancelled, OSError):
         raise
     except Exception as error:
-        # The library lets the errors of its HTTP client through, whose classes changed with its versions.
-        if type(error).__module__.partition(".")[0] not in (
-            "httpx",
-            "httpx2",
-            "httpcore",
-            "httpcore2",
-            "requests",
-        ):
+        # The client lets the errors of its HTTP library through, which is another one in other versions.
+        if type(error).__module__.partition(".")[0] not in ("httpx", "httpx2", "httpcore", "httpcore2", "requests"):
             raise
         raise _network(item, error) from error
-    missing = [path for path in item.files if not (partial / path).is_file()]
-    if missing:
-        raise _network(item, FileNotFoundError(", ".join(missing)))
+
+
+def _check_sum(item: Download, source: str, piece: Path, expected: str | None) -> None:
+    """Compare a file with the SHA-256 that the server has for it; small text files have none."""
+    if expected is None:
+        return
+    with piece.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != expected:
+        piece.unlink()
+        raise GPSDreamError(
+            ErrorKind.MODEL_CORRUPT,
+            f"{source} of “{item.title}” arrived damaged and was removed.",
+            "Give the same command again; only this file is fetched anew.",
+        )
 
 
 def _network(item: Download, error: Exception) -> GPSDreamError:
@@ -235,34 +251,8 @@ def _network(item: Download, error: Exception) -> GPSDreamError:
     )
 
 
-def _check_sums(item: Download, partial: Path) -> None:
-    """Compare every large file with the SHA-256 that the server gave for it."""
-    for path in item.files:
-        metadata = partial / ".cache" / "huggingface" / "download" / f"{path}.metadata"
-        lines = metadata.read_text(encoding="utf-8").splitlines() if metadata.is_file() else []
-        expected = lines[1].strip() if len(lines) > 1 else ""
-        if not re.fullmatch(r"[0-9a-f]{64}", expected):
-            continue  # a small text file
-        digest = hashlib.sha256()
-        with (partial / path).open("rb") as file:
-            while block := file.read(READ_BYTES):
-                digest.update(block)
-        if digest.hexdigest() != expected:
-            (partial / path).unlink()
-            metadata.unlink()
-            raise GPSDreamError(
-                ErrorKind.MODEL_CORRUPT,
-                f"{path} of “{item.title}” arrived damaged and was removed.",
-                "Give the same command again; only this file is fetched anew.",
-            )
-
-
-def _tidy(item: Download, partial: Path) -> None:
-    """Give the files their names, drop what only the download needed, and take absent parts from the index."""
-    for source, target in item.files.items():
-        if source != target:
-            (partial / source).replace(partial / target)
-    shutil.rmtree(partial / ".cache", ignore_errors=True)
+def _name_absent_parts(partial: Path) -> None:
+    """Take the parts that were not fetched (a safety checker) from the index, so that the folder opens as it is."""
     index = partial / "model_index.json"
     if index.is_file():
         parts = json.loads(index.read_text(encoding="utf-8"))
