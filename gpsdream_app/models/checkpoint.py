@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
+import diffusers.utils.logging
 import torch
+import transformers.utils.logging
 from diffusers import AutoencoderKL, AutoencoderTiny, SchedulerMixin, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -73,6 +75,7 @@ def load_pipeline(
     """
     index = _index(folder)
     stages = 4
+    transformers.utils.logging.disable_progress_bar()
 
     def stage(number: int, text: str) -> None:
         if report:
@@ -121,18 +124,21 @@ def save_pipeline(pipeline: GPSDiffusionPipeline, folder: Path, card: ModelCard,
         card: becomes gpsdream.json, written last: a folder without it is unfinished.
         shard_size: largest weight file, as diffusers writes sizes.
     """
-    before = {name: module.dtype for name, module in pipeline.components.items() if isinstance(module, torch.nn.Module)}
-    exact = {
-        name: {key: value.clone() for key, value in getattr(pipeline, name).state_dict().items()} for name in before
-    }
+    modules = {name: part for name, part in pipeline.components.items() if isinstance(part, torch.nn.Module)}
+    exact = {name: {key: value.clone() for key, value in part.state_dict().items()} for name, part in modules.items()}
+    dtypes = {name: part.dtype for name, part in modules.items()}
+    progress_bars = diffusers.utils.logging.is_progress_bar_enabled()
+    diffusers.utils.logging.disable_progress_bar()
     try:
-        for name in before:
-            getattr(pipeline, name).to(torch.float16)
+        for part in modules.values():
+            part.half()
         pipeline.save_pretrained(folder, safe_serialization=True, max_shard_size=shard_size)
     finally:
-        for name, dtype in before.items():
-            module = getattr(pipeline, name).to(dtype)
-            module.load_state_dict(exact[name])
+        for name, part in modules.items():
+            torch.nn.Module.to(part, dtypes[name])
+            part.load_state_dict(exact[name])
+        if progress_bars:
+            diffusers.utils.logging.enable_progress_bar()
     temporary = folder / (CARD_FILE + ".part")
     temporary.write_text(card.to_json(), encoding="utf-8")
     temporary.replace(folder / CARD_FILE)

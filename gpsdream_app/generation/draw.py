@@ -1,0 +1,144 @@
+"""A loaded model that draws what a request asks for, picture by picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from gpsdream_app.domain.model_card import ModelCard
+from gpsdream_app.domain.requests import MAX_SEED, GenerateRequest
+from gpsdream_app.generation.previews import preview
+from gpsdream_app.library.model_folders import read_card
+from gpsdream_app.models.checkpoint import load_pipeline
+from gpsdream_app.models.pipeline import GPSDiffusionPipeline
+
+OnStep = Callable[[int, int, int, Image.Image | None], None]
+# Settings of a card's defaults that are the pipeline's business and not the request's.
+SAMPLING_SETTINGS = ("guidance_rescale", "guidance_interval", "eta")
+
+
+class DrawingCancelled(Exception):
+    """Raised out of `Painter.draw` when it was asked to stop."""
+
+
+def choose_device(wanted: str) -> torch.device:
+    """Turn "auto", "cpu", "cuda" or "mps" into a device that is there."""
+    if wanted != "auto":
+        return torch.device(wanted)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+class Painter:
+    """Draws with one loaded model.
+
+    Attributes:
+        card: of the model.
+        device: name of the device it runs on.
+        pipeline: the model.
+    """
+
+    def __init__(self, pipeline: GPSDiffusionPipeline, card: ModelCard) -> None:
+        pipeline.set_progress_bar_config(disable=True)
+        self.pipeline = pipeline
+        self.card = card
+        self._preview_matrix = card.choices.get("preview_matrix")
+
+    @property
+    def device(self) -> str:
+        """Name of the device the model runs on."""
+        return str(self.pipeline.unet.device)
+
+    @classmethod
+    def load(
+        cls, folder: Path, *, device: str = "auto", report: Callable[[int, int, str], None] | None = None
+    ) -> Painter:
+        """Load a model folder.
+
+        Args:
+            folder: of the model.
+            device: "auto" takes a GPU if there is one.
+            report: told (stage from 1, stages, text) before each stage.
+
+        Raises:
+            GPSDreamError: if the folder is no model, or is damaged.
+        """
+        card = read_card(folder)
+        target = choose_device(device)
+        # On a CPU half precision is slower than single, and not every operation has it.
+        dtype = torch.float32 if target.type == "cpu" else torch.float16
+        pipeline = load_pipeline(folder, dtype=dtype, report=report)
+        pipeline.to(target)
+        if target.type == "cpu":
+            pipeline.unet.to(memory_format=torch.channels_last)
+        return cls(pipeline, card)
+
+    def draw(
+        self,
+        request: GenerateRequest,
+        *,
+        on_step: OnStep | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Iterator[tuple[int, Image.Image]]:
+        """Draw the pictures of a request one after the other.
+
+        One at a time, because then the pixels of a picture do not depend on how many were asked for.
+
+        Args:
+            request: what to draw; its model is not looked at.
+            on_step: told (step from 1, steps of all pictures, picture from 0, preview) after every step.
+            cancelled: asked after every step.
+
+        Yields:
+            (picture from 0, image).
+
+        Raises:
+            DrawingCancelled: as soon as `cancelled` says so; the unfinished picture is not decoded.
+        """
+        total = request.count * request.steps
+        for number in range(request.count):
+            # Every run starts from a fresh scheduler, because some keep what the last run left in them.
+            self.pipeline.scheduler = type(self.pipeline.scheduler).from_config(self.pipeline.scheduler.config)
+
+            def step_end(
+                pipeline: GPSDiffusionPipeline,
+                index: int,
+                _: torch.Tensor,
+                tensors: dict[str, Any],
+                number: int = number,
+            ) -> dict[str, Any]:
+                if cancelled is not None and cancelled():
+                    raise DrawingCancelled
+                if on_step is not None:
+                    shown = tensors["pred_original"]
+                    image = preview(pipeline, tensors["latents"] if shown is None else shown, self._preview_matrix)
+                    on_step(number * request.steps + index + 1, total, number, image)
+                return tensors
+
+            if cancelled is not None and cancelled():
+                raise DrawingCancelled
+            seed = (request.seed + number) % (MAX_SEED + 1)
+            images = self.pipeline(
+                request.prompt,
+                request.place,
+                negative_prompt=request.negative_prompt,
+                num_inference_steps=request.steps,
+                text_guidance=request.text_guidance,
+                place_guidance=request.place_guidance,
+                generator=torch.Generator().manual_seed(seed),
+                callback_on_step_end=step_end,
+                **sampling_settings(self.card),
+            ).images
+            yield number, images[0]
+
+
+def sampling_settings(card: ModelCard) -> dict[str, Any]:
+    """The pipeline's arguments that a card's defaults give."""
+    return {name: card.defaults[name] for name in SAMPLING_SETTINGS if name in card.defaults}
