@@ -259,7 +259,7 @@ def worker_command(pictures: Path | None = None, device: str = "auto") -> list[s
     return command
 
 
-def _environment() -> dict[str, str]:
+def worker_environment() -> dict[str, str]:
     """Return the child's environment, in which it finds the same package as this process."""
     package = str(Path(gpsdream_app.__file__).resolve().parents[1])
     path = os.environ.get("PYTHONPATH")
@@ -288,7 +288,7 @@ class _Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=_environment(),
+            env=worker_environment(),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         self._threads = [
