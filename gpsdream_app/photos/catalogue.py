@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,6 +65,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             size INTEGER NOT NULL,
             mtime INTEGER NOT NULL,
             phash TEXT NOT NULL,
+            left_out TEXT NOT NULL DEFAULT '',
             left_lat REAL,
             left_lon REAL,
             right_lat REAL,
@@ -77,7 +78,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 
 _FRONTAGE_COLUMNS = ("left_lat", "left_lon", "right_lat", "right_lon")
 _COLUMNS = (*(field.name for field in fields(PhotoRecord) if field.name != "frontage"), *_FRONTAGE_COLUMNS)
-_INSERT_PHOTO = f"INSERT OR REPLACE INTO photos ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
+_INSERT_PHOTO = (
+    f"INSERT INTO photos ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))}) "
+    f"ON CONFLICT (path) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[1:])}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,7 @@ class Summary:
         captions: those with a caption.
         frontages: those with a known line of facades.
         from_sidecars: those whose place comes from a sidecar.
+        left_out: those that cleaning has left out of training.
         box: the box around all places; None if it would be a point or a line.
     """
 
@@ -155,6 +160,7 @@ class Summary:
     captions: int = 0
     frontages: int = 0
     from_sidecars: int = 0
+    left_out: int = 0
     box: Box | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -379,14 +385,19 @@ class Catalogue:
 
     # Asking
 
-    def photos(self, folder: Path | None = None, box: Box | None = None) -> Iterator[PhotoRecord]:
+    def photos(
+        self, folder: Path | None = None, box: Box | None = None, *, for_training: bool = False
+    ) -> Iterator[PhotoRecord]:
         """Iterate over placed photos in the order of their paths; the catalogue may be written to meanwhile.
 
         Args:
             folder: only photos under it.
             box: only photos whose place lies inside or on its edge.
+            for_training: without the photos that cleaning has left out.
         """
         condition, parameters = _condition(folder, box)
+        if for_training:
+            condition += " AND left_out = ''"
         last = ""
         while True:
             rows = self._all(
@@ -451,14 +462,15 @@ class Catalogue:
         row = self._all(
             f"""SELECT count(*), count(heading), coalesce(sum(heading_reference = ?), 0),
                 coalesce(sum(caption <> ''), 0), count(left_lat), coalesce(sum(place_source = ?), 0),
+                coalesce(sum(left_out <> ''), 0),
                 min(lat), min(lon), max(lat), max(lon)
             FROM photos WHERE {condition}""",
             (HeadingReference.MAGNETIC.value, PlaceSource.SIDECAR.value, *parameters),
         )[0]
-        south, west, north, east = row[6:]
+        south, west, north, east = row[7:]
         box = Box(south, west, north, east) if row[0] and south < north and west < east else None
-        photos, headings, magnetic, captions, frontages, from_sidecars = (int(value) for value in row[:6])
-        return Summary(photos, headings, magnetic, captions, frontages, from_sidecars, box)
+        photos, headings, magnetic, captions, frontages, from_sidecars, left_out = (int(value) for value in row[:7])
+        return Summary(photos, headings, magnetic, captions, frontages, from_sidecars, left_out, box)
 
     def collections(self) -> list[Collection]:
         """Return the folders that were imported, the latest import first."""
@@ -476,6 +488,28 @@ class Catalogue:
             )
             for root, number, when in rows
         ]
+
+    def leave_out(self, reasons: Mapping[Path, str], folder: Path | None = None) -> int:
+        """Leave photos out of training, and only these of the folder; return how many. No file is touched.
+
+        Args:
+            reasons: paths of photos and why, in a word; an empty mapping takes all of the folder back in.
+            folder: whose photos are meant; None means the whole catalogue.
+        """
+        condition, parameters = _condition(folder, None)
+        with self._writing() as database:
+            database.execute(f"UPDATE photos SET left_out = '' WHERE left_out <> '' AND {condition}", parameters)
+            cursor = database.executemany(
+                f"UPDATE photos SET left_out = ? WHERE path = ? AND {condition}",
+                ((reason, str(path), *parameters) for path, reason in reasons.items()),
+            )
+        return max(0, cursor.rowcount)
+
+    def left_out(self, folder: Path | None = None) -> dict[Path, str]:
+        """Return the photos that are left out of training, and why."""
+        condition, parameters = _condition(folder, None)
+        rows = self._all(f"SELECT path, left_out FROM photos WHERE left_out <> '' AND {condition}", parameters)
+        return {Path(path): reason for path, reason in rows}
 
     def forget(self, folder: Path) -> int:
         """Take everything under a folder out of the catalogue, and return how many files that were.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from gpsdream_app.photos.records import PhotoRecord, clean_text
 
 HASH_BITS = 64
 DUPLICATE_BITS = 6  # of 64 that may differ; unrelated photos differ in about 32
-BLOCK = 1024  # hashes that are compared with a whole bucket at a time, to bound the memory
+COMPARISONS = 4_000_000  # of hashes that are made at a time, to bound the memory
 OUTLIER_SCALE = 6.0  # robust standard deviations; a uniform disc ends at about 1, a normal cloud at 4
 NOISE_METRES = 50.0  # spread below which places differ by the receiver's noise alone
 MAD_TO_SIGMA = 1.4826  # of a normal distribution
@@ -58,16 +59,17 @@ def near_pairs(hashes: NDArray[np.uint64], bits: int = DUPLICATE_BITS) -> Iterat
     """
     if not 0 <= bits <= 15:
         raise ValueError(bits)
-    edges = np.linspace(0, HASH_BITS, bits + 2).astype(int)
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
-        mask = np.uint64((1 << int(high - low)) - 1)
+    edges = [HASH_BITS * number // (bits + 1) for number in range(bits + 2)]
+    for low, high in itertools.pairwise(edges):
+        mask = np.uint64((1 << (high - low)) - 1)
         band = (hashes >> np.uint64(low)) & mask
         order = np.argsort(band, kind="stable")
         starts = np.flatnonzero(np.diff(band[order], prepend=band[order[:1]] ^ np.uint64(1)))
         for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
             bucket = order[start:end]
-            for first in range(0, len(bucket) - 1, BLOCK):
-                rows, columns = bucket[first : first + BLOCK], bucket[first:]
+            height = max(1, COMPARISONS // len(bucket))
+            for first in range(0, len(bucket) - 1, height):
+                rows, columns = bucket[first : first + height], bucket[first:]
                 differ = np.bitwise_count(hashes[rows, None] ^ hashes[None, columns])
                 # Of each pair that both orders would give, the upper triangle of the matrix holds one.
                 for row, column in zip(*np.nonzero(np.triu(differ <= bits, 1)), strict=True):
@@ -229,11 +231,11 @@ def find_far(
         ]
     else:
         lat0, lon0 = _middle(records)
-        metres = np.array([distance(lat0, lon0, record.lat, record.lon) for record in records])
-        limit = robust_limit(metres, scale)
+        from_middle = np.array([distance(lat0, lon0, record.lat, record.lon) for record in records])
+        limit = robust_limit(from_middle, scale)
         far = [
             FarPhoto(record.path, record.lat, record.lon, float(away), FarReason.OUTLIER)
-            for record, away in zip(records, metres, strict=True)
+            for record, away in zip(records, from_middle, strict=True)
             if away > limit
         ]
     return tuple(sorted(far, key=lambda photo: (-photo.metres, str(photo.path))))
@@ -286,6 +288,11 @@ class CleaningReport:
     plain: int
     duplicates: tuple[DuplicateGroup, ...]
     far: tuple[FarPhoto, ...]
+
+    def reasons(self) -> dict[Path, str]:
+        """Return the photos that are better left out of training, and why: `duplicate` or that of a far photo."""
+        reasons = {path: "duplicate" for group in self.duplicates for path in group.others}
+        return reasons | {photo.path: photo.reason.value for photo in self.far}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values."""
