@@ -1,0 +1,465 @@
+"""The form: place, words, how many, which seed, how closely to follow what; the exact numbers are folded away."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QTextOption
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QPlainTextEdit, QVBoxLayout, QWidget
+
+from gpsdream_app.domain.requests import MAX_GUIDANCE, MAX_PICTURES, MAX_PROMPT_CHARACTERS, MAX_SEED, MAX_STEPS
+from gpsdream_app.ui.icons import icon_pixmap
+from gpsdream_app.ui.phrases import coordinates_text, distance_text, heading_text, one_line, tooltip
+from gpsdream_app.ui.session import Session
+from gpsdream_app.ui.state import new_seed
+from gpsdream_app.ui.theme import Theme
+from gpsdream_app.ui.tokens import CONTROL_HEIGHT, SPACE_1, SPACE_2, SPACE_4
+from gpsdream_app.ui.widgets import (
+    ChipRow,
+    ElidedLabel,
+    FieldBox,
+    IconButton,
+    NumberEdit,
+    Slider,
+    Stepper,
+    TextButton,
+    follow,
+    label,
+    set_look,
+)
+
+FAR_METRES = 60.0
+COUNT_FROM = MAX_PROMPT_CHARACTERS * 4 // 5
+SLIDER_STEPS = (4, 60)
+SLIDER_GUIDANCE = (0.0, 15.0)
+
+
+class TextEdit(QPlainTextEdit):
+    """Plain text that grows with its lines, from two to a few; Tab leaves it.
+
+    Signals:
+        draw_asked: Ctrl+Enter was pressed.
+    """
+
+    draw_asked = Signal()
+
+    def __init__(self, lines: tuple[int, int], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._lines = lines
+        self.setTabChangesFocus(True)
+        self.setWordWrapMode(QTextOption.WrapMode.WrapAtWordBoundaryOrAnywhere)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.document().setDocumentMargin(2)
+        self.document().documentLayout().documentSizeChanged.connect(self._grow)
+        self._grow()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Ctrl+Enter draws and writes no line break."""
+        enter = event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        if enter and event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self.draw_asked.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def minimumSizeHint(self) -> QSize:
+        """Any width will do."""
+        return QSize(80, self.minimumHeight())
+
+    def _grow(self, *_: object) -> None:
+        low, high = self._lines
+        lines = min(max(round(self.document().size().height()), low), high)
+        self.setFixedHeight(lines * self.fontMetrics().lineSpacing() + 16)
+
+    def changeEvent(self, event: object) -> None:
+        """Measure anew when the font is another one."""
+        super().changeEvent(event)  # type: ignore[arg-type]
+        self._grow()
+
+
+class PlaceRow(QWidget):
+    """The chosen place: its name, its coordinates and direction, and what the model knows of it."""
+
+    def __init__(self, theme: Theme, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme, self._session = theme, session
+        self._mark = QLabel(self)
+        self._mark.setFixedSize(20, 20)
+        self.name = ElidedLabel("", "strong", self)
+        self.where = ElidedLabel("", "small", self)
+        self.clear = IconButton(theme, "close", self.tr("Forget this place"), size=16, parent=self)
+        self.clear.clicked.connect(lambda: session.form.set_place(None))
+        self.note = label("", "accent", wrap=True, parent=self)
+        words = QVBoxLayout()
+        words.setSpacing(0)
+        words.addWidget(self.name)
+        words.addWidget(self.where)
+        row = QHBoxLayout()
+        row.setSpacing(SPACE_2)
+        row.addWidget(self._mark)
+        row.addLayout(words, 1)
+        row.addWidget(self.clear)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SPACE_1)
+        column.addLayout(row)
+        column.addWidget(self.note)
+        session.model_changed.connect(self._show)
+        session.form.when("place place_failure prompt", self._show)
+        follow(theme, self._tint)
+
+    def _show(self, *_: object) -> None:
+        form, session = self._session.form, self._session
+        place, failure = form.place, form.place_failure
+        self.clear.setVisible(place is not None or failure is not None)
+        look, note = "accent", ""
+        if failure:
+            self.name.setText(self.tr("That is not a place"))
+            self.where.setText("")
+            look, note = "danger", f"{failure.message} {failure.hint}".strip()
+        elif place is None:
+            self.name.setText(self.tr("No place chosen"))
+            self.where.setText(self.tr("Click the map, search, or type coordinates"))
+            if form.prompt.strip():
+                note = self.tr("Without a place the picture follows the words alone.")
+        else:
+            where = coordinates_text(place.lat, place.lon)
+            self.name.setText(place.name or where)
+            parts = [where if place.name else "", heading_text(place.heading)]
+            metres = session.photo_distance()
+            if metres is not None and metres < FAR_METRES:
+                parts.append(
+                    self.tr("photos here") if metres < 1 else self.tr("photo {0} away").format(distance_text(metres))
+                )
+            self.where.setText(" · ".join(part for part in parts if part))
+            note = self._warning(metres)
+        self.where.setVisible(bool(self.where.text()))
+        set_look(self.note, "look", look)
+        self.note.setText(note)
+        self.note.setVisible(bool(note))
+        self._tint()
+
+    def _warning(self, metres: float | None) -> str:
+        title = self._session.card.title if self._session.card else ""
+        if self._session.outside_box():
+            if metres is None:
+                return self.tr("Outside the area that “{0}” knows: the picture will be a guess.").format(title)
+            return self.tr(
+                "Outside the area that “{0}” knows, {1} from the nearest photo: the picture will be a guess."
+            ).format(title, distance_text(metres))
+        if metres is not None and metres >= FAR_METRES:
+            return self.tr("{0} from the nearest photo that the model has seen: the picture will be a guess.").format(
+                distance_text(metres)
+            )
+        return ""
+
+    def _tint(self) -> None:
+        palette = self._theme.palette
+        if self._session.form.place_failure:
+            name, ink = "warning", palette.danger
+        else:
+            name, ink = "pin", palette.accent if self._session.form.place else palette.text_faint
+        self._mark.setPixmap(icon_pixmap(name, ink, 20, self.devicePixelRatioF()))
+
+
+class Labelled(QWidget):
+    """A slider under its name, the value at the right."""
+
+    def __init__(self, name: str, slider: Slider, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.slider = slider
+        self.caption = ElidedLabel(name, "small", self)
+        self.value = label("", "number", parent=self)
+        slider.setAccessibleName(name)
+        top = QHBoxLayout()
+        top.setSpacing(SPACE_1)
+        top.addWidget(self.caption, 1)
+        top.addWidget(self.value)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(top)
+        column.addWidget(slider)
+
+
+class FormPanel(QWidget):
+    """The form.
+
+    Signals:
+        draw_asked: Ctrl+Enter was pressed in a text.
+        unfolded: the exact numbers were unfolded or folded away.
+    """
+
+    draw_asked = Signal()
+    unfolded = Signal(bool)
+
+    def __init__(self, theme: Theme, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme, self._session, self._form = theme, session, session.form
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(SPACE_2 + 2)
+        self.place = PlaceRow(theme, session, self)
+        column.addWidget(self.place)
+        column.addLayout(self._make_words())
+        column.addLayout(self._make_numbers(theme))
+        column.addLayout(self._make_sliders())
+        column.addLayout(self._make_fold(theme))
+        column.addWidget(self._make_advanced())
+        column.addStretch()
+        self._bind()
+        self.advanced.setVisible(session.settings.advanced_open)
+        self.fold.setChecked(session.settings.advanced_open)
+        self._turn_arrow()
+
+    # -- the parts --
+
+    def _make_words(self) -> QVBoxLayout:
+        self.prompt = TextEdit((2, 4), self)
+        self.prompt.setAccessibleName(self.tr("What you would like to see"))
+        self.prompt.draw_asked.connect(self.draw_asked)
+        self.prompt_note = label("", "small", wrap=True, parent=self)
+        self.chips = ChipRow(self)
+        self.chips.show_words(())
+        box = QVBoxLayout()
+        box.setSpacing(SPACE_2)
+        box.addWidget(self.prompt)
+        box.addWidget(self.prompt_note)
+        box.addWidget(self.chips)
+        return box
+
+    def _make_numbers(self, theme: Theme) -> QHBoxLayout:
+        self.count = Stepper(theme, 1, MAX_PICTURES, self.tr("Number of pictures"), self)
+        self.count.setToolTip(tooltip(self.tr("How many pictures to draw, each with the next seed")))
+        pictures = label(self.tr("Pictures"), "small", parent=self.count)
+        pictures.setContentsMargins(SPACE_2, 0, 0, 0)
+        self.count.row.insertWidget(0, pictures)
+        self.seed_box = FieldBox(self)
+        caption = label(self.tr("Seed"), "small", parent=self.seed_box)
+        caption.setContentsMargins(SPACE_2, 0, SPACE_1 + 2, 0)
+        self.seed = NumberEdit(0, MAX_SEED, parent=self.seed_box)
+        self.seed.setProperty("look", "bare")
+        self.seed.setAccessibleName(self.tr("Seed"))
+        self.dice = IconButton(theme, "dice", self.tr("Take another seed"), parent=self.seed_box)
+        self.lock = IconButton(theme, "unlock", self.tr("Keep this seed"), parent=self.seed_box)
+        self.lock.setCheckable(True)
+        for button in (self.dice, self.lock):
+            button.setFixedSize(CONTROL_HEIGHT - 4, CONTROL_HEIGHT - 4)
+        self.seed_box.row.addWidget(caption)
+        self.seed_box.add(self.seed, 1)
+        self.seed_box.row.addWidget(self.dice)
+        self.seed_box.row.addWidget(self.lock)
+        self.seed_box.setToolTip(
+            tooltip(self.tr("The same seed with the same place and words gives the same picture again."))
+        )
+        row = QHBoxLayout()
+        row.setSpacing(SPACE_2)
+        row.addWidget(self.count, 4)
+        row.addWidget(self.seed_box, 5)
+        return row
+
+    def _make_sliders(self) -> QHBoxLayout:
+        self.detail = Labelled(self.tr("Detail"), Slider(*SLIDER_STEPS, scale=1, parent=self), self)
+        self.follow_place = Labelled(self.tr("Follow the place"), Slider(*SLIDER_GUIDANCE, parent=self), self)
+        self.follow_words = Labelled(self.tr("Follow the words"), Slider(*SLIDER_GUIDANCE, parent=self), self)
+        row = QHBoxLayout()
+        row.setSpacing(SPACE_4)
+        for part in (self.follow_place, self.follow_words, self.detail):
+            row.addWidget(part, 1)
+        return row
+
+    def _make_fold(self, theme: Theme) -> QHBoxLayout:
+        self.fold = TextButton(theme, self.tr("Exact numbers"), "right", look="plain", parent=self)
+        self.fold.setCheckable(True)
+        self.fold.toggled.connect(self._fold)
+        self.fold_row = QHBoxLayout()
+        self.fold_row.setSpacing(SPACE_2)
+        self.fold_row.addWidget(self.fold)
+        self.fold_row.addStretch()
+        return self.fold_row
+
+    def _make_advanced(self) -> QFrame:
+        self.advanced = QFrame(self)
+        self.latitude = QLineEdit(self.advanced)
+        self.longitude = QLineEdit(self.advanced)
+        self.heading = QLineEdit(self.advanced)
+        self.heading.setPlaceholderText(self.tr("any"))
+        self.place_error = label("", "danger", wrap=True, parent=self.advanced)
+        self.steps = NumberEdit(1, MAX_STEPS, parent=self.advanced)
+        self.place_guidance = NumberEdit(0, MAX_GUIDANCE, decimals=2, step=0.5, parent=self.advanced)
+        self.text_guidance = NumberEdit(0, MAX_GUIDANCE, decimals=2, step=0.5, parent=self.advanced)
+        self.negative = TextEdit((1, 3), self.advanced)
+        self.negative.setPlaceholderText(self.tr("Words that the picture keeps away from"))
+        self.negative.draw_asked.connect(self.draw_asked)
+        self.negative_note = label("", "danger", wrap=True, parent=self.advanced)
+        grid = QGridLayout(self.advanced)
+        grid.setContentsMargins(0, 0, 0, SPACE_1)
+        grid.setHorizontalSpacing(SPACE_2)
+        grid.setVerticalSpacing(SPACE_1)
+        fields: tuple[tuple[QLineEdit, str, str], ...] = (
+            (self.latitude, self.tr("Latitude"), self.tr("Degrees, north positive, for example 40.7411")),
+            (self.longitude, self.tr("Longitude"), self.tr("Degrees, east positive, for example -73.9897")),
+            (
+                self.heading,
+                self.tr("Direction"),
+                self.tr("Where you look, in degrees clockwise from north; empty for any"),
+            ),
+            (self.place_guidance, self.tr("Place weight"), self.tr("w_g: how closely to follow the place")),
+            (self.text_guidance, self.tr("Words weight"), self.tr("w_p: how closely to follow the words")),
+            (self.steps, self.tr("Steps"), self.tr("Denoising steps: more take longer and show more detail")),
+        )
+        for number, (field, name, help_text) in enumerate(fields):
+            caption = label(name, "small", parent=self.advanced)
+            caption.setBuddy(field)
+            field.setAccessibleName(name)
+            field.setToolTip(tooltip(help_text))
+            row = 3 * (number // 3)
+            grid.addWidget(caption, row, number % 3)
+            grid.addWidget(field, row + 1, number % 3)
+        grid.addWidget(self.place_error, 2, 0, 1, 3)
+        caption = label(self.tr("Keep away from"), "small", parent=self.advanced)
+        caption.setBuddy(self.negative)
+        self.negative.setAccessibleName(self.tr("Keep away from"))
+        grid.addWidget(caption, 6, 0, 1, 3)
+        grid.addWidget(self.negative, 7, 0, 1, 3)
+        grid.addWidget(self.negative_note, 8, 0, 1, 3)
+        return self.advanced
+
+    # -- form and widgets follow each other --
+
+    def _bind(self) -> None:
+        form = self._form
+        self.prompt.textChanged.connect(self._prompt_edited)
+        self.negative.textChanged.connect(self._negative_edited)
+        self.count.number_changed.connect(lambda number: setattr(form, "count", number))
+        self.seed.number_changed.connect(self._seed_edited)
+        self.dice.clicked.connect(self._roll)
+        self.lock.toggled.connect(lambda locked: setattr(form, "seed_locked", locked))
+        for field in (self.latitude, self.longitude, self.heading):
+            field.textEdited.connect(self._place_edited)
+        for steps in (self.detail.slider, self.steps):
+            steps.number_changed.connect(lambda number: setattr(form, "steps", int(number)))
+        for weight in (self.follow_place.slider, self.place_guidance):
+            weight.number_changed.connect(lambda number: setattr(form, "place_guidance", number))
+        for weight in (self.follow_words.slider, self.text_guidance):
+            weight.number_changed.connect(lambda number: setattr(form, "text_guidance", number))
+        self.chips.clicked.connect(self._toggle_word)
+        self._session.model_changed.connect(self._show_model)
+        form.when("prompt negative_prompt", self._show_words)
+        form.when("count seed seed_locked", self._show_numbers)
+        form.when("steps place_guidance text_guidance", self._show_weights)
+        form.when("latitude_text longitude_text heading_text place_failure", self._show_place)
+        self._show_model()
+
+    def _prompt_edited(self) -> None:
+        self._form.prompt = self.prompt.toPlainText()
+
+    def _negative_edited(self) -> None:
+        self._form.negative_prompt = self.negative.toPlainText()
+
+    def _seed_edited(self, number: float) -> None:
+        # Who types a seed wants that one.
+        self._form.seed = int(number)
+        self._form.seed_locked = True
+
+    def _roll(self) -> None:
+        self._form.seed = new_seed()
+
+    def _place_edited(self) -> None:
+        self._form.type_place(self.latitude.text(), self.longitude.text(), self.heading.text())
+
+    def _toggle_word(self, word: str) -> None:
+        self._form.toggle_word(word)
+        self._show_words()
+
+    def _show_model(self, *_: object) -> None:
+        card = self._session.card
+        self.chips.show_words(card.words if card else ())
+        example = next((one_line(item.prompt) for item in card.examples if item.prompt), "") if card else ""
+        if example:
+            self.prompt.setPlaceholderText(
+                self.tr("What would you like to see there? For example: {0}").format(example)
+            )
+        else:
+            self.prompt.setPlaceholderText(self.tr("What would you like to see there?"))
+        self._show_words()
+
+    def _show_words(self) -> None:
+        form = self._form
+        if self.prompt.toPlainText() != form.prompt:
+            self.prompt.setPlainText(form.prompt)
+        if self.negative.toPlainText() != form.negative_prompt:
+            self.negative.setPlainText(form.negative_prompt)
+        self.chips.mark(form.has_word)
+        for text, note, edit in (
+            (form.prompt, self.prompt_note, self.prompt),
+            (form.negative_prompt, self.negative_note, self.negative),
+        ):
+            over = len(text) > MAX_PROMPT_CHARACTERS
+            if over:
+                words = self.tr("{0} characters; at most {1} are read. Shorten it to a sentence or two.")
+            else:
+                words = self.tr("{0} of {1} characters") if len(text) >= COUNT_FROM else ""
+            note.setText(words.format(f"{len(text):,}", f"{MAX_PROMPT_CHARACTERS:,}"))
+            note.setVisible(bool(words))
+            set_look(note, "look", "danger" if over else "small")
+            set_look(edit, "wrong", over)
+
+    def _show_numbers(self) -> None:
+        form = self._form
+        self.count.show_number(form.count)
+        self.seed.show_number(form.seed)
+        self.lock.setChecked(form.seed_locked)
+        self.lock.set_icon("lock" if form.seed_locked else "unlock")
+        self.lock.set_name(
+            self.tr("The seed stays. Click to take a new one for each drawing.")
+            if form.seed_locked
+            else self.tr("Every drawing takes a new seed. Click to keep this one.")
+        )
+
+    def _show_weights(self) -> None:
+        form = self._form
+        self.detail.slider.show_number(form.steps)
+        self.steps.show_number(form.steps)
+        self.detail.value.setText(str(form.steps))
+        self.detail.setToolTip(
+            tooltip(self.tr("{0} steps. More steps take longer and show more detail.").format(form.steps))
+        )
+        for part, edit, number, words in (
+            (
+                self.follow_place,
+                self.place_guidance,
+                form.place_guidance,
+                self.tr("How closely the picture follows the place. Right: more like this very block. w_g = {0}"),
+            ),
+            (
+                self.follow_words,
+                self.text_guidance,
+                form.text_guidance,
+                self.tr("How closely the picture follows your words. Right: more to the letter. w_p = {0}"),
+            ),
+        ):
+            part.slider.show_number(number)
+            edit.show_number(number)
+            part.setToolTip(tooltip(words.format(f"{number:g}")))
+
+    def _show_place(self) -> None:
+        form = self._form
+        for field, text in (
+            (self.latitude, form.latitude_text),
+            (self.longitude, form.longitude_text),
+            (self.heading, form.heading_text),
+        ):
+            if field.text() != text:
+                field.setText(text)
+            set_look(field, "wrong", form.place_failure is not None)
+        failure = form.place_failure
+        self.place_error.setText(f"{failure.message} {failure.hint}".strip() if failure else "")
+        self.place_error.setVisible(failure is not None)
+
+    def _fold(self, unfolded: bool) -> None:
+        self.advanced.setVisible(unfolded)
+        self._session.settings.advanced_open = unfolded
+        self._turn_arrow()
+        self.unfolded.emit(unfolded)
+
+    def _turn_arrow(self) -> None:
+        self.fold.set_icon("down" if self.fold.isChecked() else "right")

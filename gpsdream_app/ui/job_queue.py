@@ -1,0 +1,133 @@
+"""The jobs that wait or are being drawn, as the window sees them. No widgets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from PySide6.QtCore import QObject, Signal
+
+from gpsdream_app.domain.events import TERMINAL_EVENTS, Event, Loading, PictureFinished, Queued, Started, Step
+from gpsdream_app.domain.requests import GenerateRequest
+
+
+class JobState(StrEnum):
+    """How far a job is."""
+
+    WAITING = "waiting"
+    LOADING = "loading"
+    DRAWING = "drawing"
+    STOPPING = "stopping"
+
+
+@dataclass(slots=True)
+class QueuedJob:
+    """One job that has not ended.
+
+    Attributes:
+        job_id: its id.
+        request: what it draws.
+        state: how far it is.
+        index: the last step that was done, over all its pictures.
+        total: all steps of all its pictures.
+        picture: which picture is being drawn, from 0.
+        finished: pictures that are on the disk.
+        seconds_left: an estimate; None while there is none.
+        text: what is being loaded.
+    """
+
+    job_id: str
+    request: GenerateRequest
+    state: JobState = JobState.WAITING
+    index: int = 0
+    total: int = 0
+    picture: int = 0
+    finished: int = 0
+    seconds_left: float | None = None
+    text: str = ""
+
+    @property
+    def fraction(self) -> float:
+        """Share that is done, 0 to 1."""
+        return self.index / self.total if self.total else 0.0
+
+
+class JobQueue(QObject):
+    """Follows the engine's events and knows every job that has not ended.
+
+    Signals:
+        changed: a job came, went, or went on.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._jobs: dict[str, QueuedJob] = {}
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def __bool__(self) -> bool:
+        return bool(self._jobs)
+
+    @property
+    def jobs(self) -> list[QueuedJob]:
+        """All jobs, the one being drawn first."""
+        return sorted(self._jobs.values(), key=lambda job: job.state is JobState.WAITING)
+
+    @property
+    def current(self) -> QueuedJob | None:
+        """The job that is being loaded, drawn or stopped; None if there is none."""
+        return next((job for job in self._jobs.values() if job.state is not JobState.WAITING), None)
+
+    def get(self, job_id: str) -> QueuedJob | None:
+        """Return a job that has not ended."""
+        return self._jobs.get(job_id)
+
+    def add(self, job_id: str, request: GenerateRequest) -> None:
+        """Take in a job that is on its way to the engine."""
+        self._jobs[job_id] = QueuedJob(job_id, request, total=request.steps * request.count)
+        self.changed.emit()
+
+    def mark_stopping(self, job_id: str) -> None:
+        """Note that a job was asked to stop, before the engine answers."""
+        job = self._jobs.get(job_id)
+        if job and job.state is not JobState.WAITING:
+            job.state = JobState.STOPPING
+            self.changed.emit()
+
+    def remove(self, job_id: str) -> QueuedJob | None:
+        """Forget a job and return it."""
+        job = self._jobs.pop(job_id, None)
+        if job:
+            self.changed.emit()
+        return job
+
+    def handle(self, event: Event) -> QueuedJob | None:
+        """Bring the job of an event up to date and return it; None if the job is not known or has ended before."""
+        job = self._jobs.get(event.job_id)
+        if job is None:
+            return None
+        stopping = job.state is JobState.STOPPING
+        match event:
+            case Queued():
+                # Also after the engine died before it had begun: the job waits again.
+                job.state = JobState.WAITING
+            case Started():
+                job.state = JobState.DRAWING
+            case Loading():
+                job.state = JobState.LOADING
+                job.text = event.text
+            case Step():
+                job.state = JobState.DRAWING
+                job.index, job.total, job.picture = event.index, event.total, event.picture
+                job.seconds_left = event.seconds_left
+            case PictureFinished():
+                job.finished += 1
+        if stopping:
+            job.state = JobState.STOPPING
+        if isinstance(event, TERMINAL_EVENTS):
+            del self._jobs[event.job_id]
+        self.changed.emit()
+        return job

@@ -1,0 +1,95 @@
+"""Numbers as people read them: distances, times left, directions, ages. Everything goes through Qt's translation."""
+
+from __future__ import annotations
+
+import html
+
+from PySide6.QtCore import QCoreApplication
+
+from gpsdream_app.domain.places import Place
+from gpsdream_app.domain.results import Result
+
+COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("phrases", text)
+
+
+def distance_text(metres: float) -> str:
+    """Return a distance in metres as people say it: “8 m”, “120 m”, “1.4 km”, “320 km”."""
+    if metres < 100:
+        return _tr("{0} m").format(max(1, round(metres)))
+    if metres < 995:
+        return _tr("{0} m").format(round(metres / 10) * 10)
+    if metres < 9950:
+        return _tr("{0} km").format(f"{metres / 1000:.1f}")
+    return _tr("{0} km").format(f"{metres / 1000:,.0f}")
+
+
+def photo_distance_text(metres: float | None) -> str:
+    """Return how far a place is from the nearest photo that the model has seen; empty if that is not known."""
+    if metres is None:
+        return ""
+    if metres < 1:
+        return _tr("The model has seen photos here")
+    return _tr("{0} from the nearest photo").format(distance_text(metres))
+
+
+def time_left_text(seconds: float | None) -> str:
+    """Return a time left in words: “about 8 s”, “about 2 min”; empty if it is not known."""
+    if seconds is None:
+        return ""
+    if seconds < 1.5:
+        return _tr("about 1 s")
+    if seconds < 10:
+        return _tr("about {0} s").format(round(seconds))
+    if seconds < 90:
+        return _tr("about {0} s").format(round(seconds / 5) * 5)
+    if seconds < 3600:
+        return _tr("about {0} min").format(round(seconds / 60))
+    return _tr("about {0} h").format(f"{seconds / 3600:.1f}")
+
+
+def heading_text(heading: float | None) -> str:
+    """Return a direction of view in degrees clockwise from north as “looking NE, 29°”; empty if there is none."""
+    if heading is None:
+        return ""
+    return _tr("looking {0}, {1}°").format(_tr(COMPASS[round(heading / 45) % 8]), round(heading) % 360)
+
+
+def coordinates_text(lat: float, lon: float) -> str:
+    """Return coordinates in degrees with five decimals (about a metre): “40.74110, -73.98970”."""
+    return f"{lat:.5f}, {lon:.5f}"
+
+
+def place_text(place: Place) -> str:
+    """Return a place by its name, else by its coordinates."""
+    return place.name or coordinates_text(place.lat, place.lon)
+
+
+def result_text(result: Result) -> str:
+    """Return place, words, seed and distance of a result, one to a line, as plain text."""
+    place, request = result.request.place, result.request
+    lines = (
+        place_text(place) if place else _tr("No place"),
+        one_line(request.prompt),
+        _tr("Seed {0}").format(request.seed),
+        photo_distance_text(result.photo_distance) if place else "",
+    )
+    return "\n".join(line for line in lines if line)
+
+
+def one_line(text: str) -> str:
+    """Return a text with every run of white space, line breaks included, as one blank."""
+    return " ".join(text.split())
+
+
+def tooltip(text: str) -> str:
+    """Return a tooltip that wraps and shows a text as it is, whatever markup it may hold; empty stays empty."""
+    return "<qt>" + html.escape(text).replace("\n", "<br>") + "</qt>" if text else ""
+
+
+def menu_text(text: str) -> str:
+    """Return a text for a menu or button, so that an ampersand is shown and not read as a shortcut."""
+    return text.replace("&", "&&")

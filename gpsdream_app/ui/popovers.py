@@ -1,0 +1,217 @@
+"""What opens from the rail: the queue with a button to end each job, and the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+
+from gpsdream_app import __version__
+from gpsdream_app.library.paths import log_dir, pictures_dir
+from gpsdream_app.ui.job_queue import JobState, QueuedJob
+from gpsdream_app.ui.phrases import one_line, place_text
+from gpsdream_app.ui.session import Session
+from gpsdream_app.ui.theme import Theme, ThemeChoice
+from gpsdream_app.ui.tokens import SPACE_1, SPACE_2, SPACE_3
+from gpsdream_app.ui.widgets import ElidedLabel, IconButton, Popover, Segments, Switch, TextButton, label
+
+QUEUE_WIDTH = 320
+SETTINGS_WIDTH = 320
+MAX_ROWS = 8
+
+
+class JobRow(QWidget):
+    """One job: what it draws, how far it is, and the button that ends it."""
+
+    def __init__(self, theme: Theme, session: Session, job: QueuedJob, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.job_id = job.job_id
+        request = job.request
+        words = one_line(request.prompt)
+        title = place_text(request.place) if request.place else words
+        self._what = words if request.place else ""
+        self._name = ElidedLabel(title, "strong", self)
+        self._state = ElidedLabel("", "small", self)
+        self.end = IconButton(theme, "close", self.tr("End this drawing: {0}").format(title), size=16, parent=self)
+        self.end.clicked.connect(lambda: session.cancel(self.job_id))
+        texts = QVBoxLayout()
+        texts.setSpacing(0)
+        texts.addWidget(self._name)
+        texts.addWidget(self._state)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, SPACE_1, 0, SPACE_1)
+        row.addLayout(texts, 1)
+        row.addWidget(self.end)
+        self.show_job(job)
+
+    def show_job(self, job: QueuedJob) -> None:
+        """Bring the row up to date."""
+        states = {
+            JobState.WAITING: self.tr("Waiting"),
+            JobState.LOADING: self.tr("Loading the model"),
+            JobState.DRAWING: self.tr("Drawing, {0} of {1}").format(job.index, job.total),
+            JobState.STOPPING: self.tr("Stopping…"),
+        }
+        count = self.tr("{0} pictures").format(job.request.count) if job.request.count > 1 else ""
+        parts = (states[job.state], count, self._what)
+        self._state.setText(" · ".join(part for part in parts if part))
+        self.end.setEnabled(job.state is not JobState.STOPPING)
+
+
+class QueuePopover(Popover):
+    """All jobs that have not ended."""
+
+    def __init__(self, theme: Theme, session: Session, window: QWidget) -> None:
+        super().__init__(theme, window, window.tr("Queue"))
+        self.setFixedWidth(QUEUE_WIDTH)
+        self._session = session
+        self._rows: list[JobRow] = []
+        self._list = QVBoxLayout()
+        self._list.setSpacing(0)
+        self.empty = label(
+            self.tr("Nothing is being drawn. What you draw next waits here for its turn."), "muted", wrap=True
+        )
+        self.rest = label("", "small")
+        self.all = TextButton(theme, self.tr("End all"), "stop", parent=self)
+        self.all.clicked.connect(session.cancel_all)
+        self.column.addWidget(label(self.tr("Queue"), "lead"))
+        self.column.addWidget(self.empty)
+        self.column.addLayout(self._list)
+        self.column.addWidget(self.rest)
+        self.column.addWidget(self.all)
+        session.queue.changed.connect(self._show)
+        self._show()
+
+    @property
+    def rows(self) -> list[JobRow]:
+        """The rows in sight."""
+        return self._rows
+
+    def _show(self) -> None:
+        jobs = self._session.queue.jobs
+        shown = jobs[:MAX_ROWS]
+        if [row.job_id for row in self._rows] == [job.job_id for job in shown]:
+            for row, job in zip(self._rows, shown, strict=True):
+                row.show_job(job)
+        else:
+            for row in self._rows:
+                self._list.removeWidget(row)
+                row.hide()
+                row.deleteLater()
+            self._rows = [JobRow(self.theme, self._session, job, self) for job in shown]
+            for row in self._rows:
+                self._list.addWidget(row)
+        self.empty.setVisible(not jobs)
+        self.rest.setText(self.tr("and {0} more").format(len(jobs) - MAX_ROWS))
+        self.rest.setVisible(len(jobs) > MAX_ROWS)
+        self.all.setVisible(len(jobs) > 1)
+        self.fit()
+
+
+class SettingsPopover(Popover):
+    """Appearance, model, folders and keys."""
+
+    def __init__(self, theme: Theme, session: Session, window: QWidget, keys: list[tuple[str, str]]) -> None:
+        """Make the card; `keys` are (keys, what they do) for the list of shortcuts."""
+        super().__init__(theme, window, window.tr("Settings"))
+        self.setFixedWidth(SETTINGS_WIDTH)
+        self._session = session
+        self.themes = Segments(
+            theme,
+            [
+                (ThemeChoice.SYSTEM, self.tr("System"), "system"),
+                (ThemeChoice.LIGHT, self.tr("Light"), "sun"),
+                (ThemeChoice.DARK, self.tr("Dark"), "moon"),
+            ],
+            self,
+        )
+        self.themes.show_choice(theme.choice)
+        self.themes.chosen.connect(self._choose_theme)
+        self.motion = Switch(theme, self.tr("Less motion"), self)
+        self.motion.setChecked(theme.less_motion)
+        self.motion.toggled.connect(self._choose_motion)
+        self._models = QVBoxLayout()
+        self._models.setSpacing(SPACE_1)
+        self._model_buttons: list[QWidget] = []
+        self.column.addWidget(label(self.tr("Settings"), "lead"))
+        self.column.addWidget(self.themes)
+        self.column.addWidget(self.motion)
+        self.column.addWidget(self._line())
+        self.column.addLayout(self._models)
+        self.column.addWidget(self._line())
+        self.column.addLayout(self._make_keys(keys))
+        self.column.addWidget(self._line())
+        self.column.addLayout(self._make_folders(theme))
+        self.column.addWidget(label(self.tr("GPSDream {0}").format(__version__), "small"))
+        session.model_changed.connect(self._show_models)
+        self._show_models()
+
+    def _line(self) -> QFrame:
+        line = QFrame(self)
+        line.setObjectName("separator")
+        return line
+
+    def _make_keys(self, keys: list[tuple[str, str]]) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(SPACE_3)
+        grid.setVerticalSpacing(SPACE_1)
+        for row, (key, what) in enumerate(keys):
+            grid.addWidget(label(what), row, 0)
+            grid.addWidget(label(key, "key"), row, 1, Qt.AlignmentFlag.AlignRight)
+        grid.setColumnStretch(0, 1)
+        return grid
+
+    def _make_folders(self, theme: Theme) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(SPACE_2)
+        for text, folder in ((self.tr("Pictures"), pictures_dir), (self.tr("Log"), log_dir)):
+            button = TextButton(theme, text, "folder", parent=self)
+            button.setAccessibleName(self.tr("Open the folder: {0}").format(text))
+            button.clicked.connect(lambda _=False, folder=folder: self._open_folder(folder))
+            row.addWidget(button, 1)
+        return row
+
+    def _show_models(self, *_: object) -> None:
+        for button in self._model_buttons:
+            self._models.removeWidget(button)
+            button.hide()
+            button.deleteLater()
+        session = self._session
+        self._model_buttons = []
+        caption = label(self.tr("Model"), "small", parent=self)
+        self._model_buttons.append(caption)
+        if len(session.installed) < 2:
+            name = ElidedLabel(session.card.title if session.card else self.tr("No model is installed"), "strong", self)
+            self._model_buttons.append(name)
+            if session.card and session.card.description:
+                self._model_buttons.append(label(session.card.description, "small", wrap=True, parent=self))
+        for model in session.installed if len(session.installed) > 1 else []:
+            chosen = model.name == session.form.model
+            button = TextButton(self.theme, model.card.title.replace("&", "&&"), "check" if chosen else "", parent=self)
+            button.setAccessibleName(model.card.title)
+            button.setCheckable(True)
+            button.setChecked(chosen)
+            button.clicked.connect(lambda _=False, name=model.name: session.use_model(name))
+            self._model_buttons.append(button)
+        for button in self._model_buttons:
+            self._models.addWidget(button)
+        self.fit()
+
+    def _choose_theme(self, key: str) -> None:
+        self.theme.choice = ThemeChoice(key)
+        self._session.settings.theme = self.theme.choice
+
+    def _choose_motion(self, less: bool) -> None:
+        self.theme.less_motion = less
+        self._session.settings.less_motion = less
+
+    def _open_folder(self, folder: Callable[[], Path]) -> None:
+        self._session.background.run(
+            self,
+            lambda: str(folder()),
+            lambda path: QDesktopServices.openUrl(QUrl.fromLocalFile(path)),
+            self._session.notify_failure,
+        )

@@ -1,0 +1,716 @@
+"""What the window does, without widgets: places, drawing, pictures, saving. Widgets show its signals and call its methods."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+from PySide6.QtCore import QObject, QSize, Qt, Signal
+from PySide6.QtGui import QImage, QImageReader
+
+from gpsdream_app.domain.errors import ErrorKind, Failure, GPSDreamError
+from gpsdream_app.domain.events import (
+    Cancelled,
+    EngineChanged,
+    EngineState,
+    Event,
+    Failed,
+    Finished,
+    PictureFinished,
+    Started,
+    Step,
+)
+from gpsdream_app.domain.model_card import ModelCard
+from gpsdream_app.domain.requests import GenerateRequest
+from gpsdream_app.domain.results import Result
+from gpsdream_app.engine.base import Engine
+from gpsdream_app.geo.city import CityMap, load_city
+from gpsdream_app.geo.gazetteer import Gazetteer, Hit
+from gpsdream_app.library.model_folders import InstalledModel, find_model, list_models, read_card
+from gpsdream_app.library.paths import library_path, pictures_dir
+from gpsdream_app.library.picture_metadata import parameters_text, read_png, save_png
+from gpsdream_app.library.store import JobState, Library
+from gpsdream_app.ui.background import Background
+from gpsdream_app.ui.engine_bridge import EngineBridge
+from gpsdream_app.ui.film import FilmModel
+from gpsdream_app.ui.job_queue import JobQueue, QueuedJob
+from gpsdream_app.ui.settings import Settings
+from gpsdream_app.ui.state import FormState
+
+log = logging.getLogger(__name__)
+
+PAGE = 200  # results that are read from the library at once
+EXAMPLES = 3
+PLACE_ZOOM = 16.5
+DEFAULT_CITY = "manhattan"
+ENDINGS = {Finished: JobState.DONE, Failed: JobState.FAILED, Cancelled: JobState.CANCELLED}
+
+
+class Tone(StrEnum):
+    """How loud a notice is."""
+
+    ERROR = "error"
+    HINT = "hint"
+    PLAIN = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A sentence that stands in the panel until it is dismissed.
+
+    Attributes:
+        tone: how loud.
+        text: the sentence.
+        hint: what would help; may be empty.
+        action: label of the button; empty for none.
+        call: what the button does.
+        details: a traceback or log excerpt; may be empty.
+    """
+
+    tone: Tone
+    text: str
+    hint: str = ""
+    action: str = ""
+    call: Callable[[], None] | None = None
+    details: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The big picture: its pixels, and its result if it is one of ours."""
+
+    image: QImage
+    result: Result | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    path: Path
+    card: ModelCard
+    installed: list[InstalledModel]
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    library: Library
+    results: list[Result]
+    interrupted: list[GenerateRequest]
+    rebuilt: bool
+
+
+class Session(QObject):
+    """Everything between the widgets and the engine, the library and the disk.
+
+    Signals:
+        city_changed: a city was loaded, or none could be (None).
+        model_changed: a model's card was read.
+        engine_text_changed: the sentence about the engine is another one.
+        shown_changed: the big picture is another one (`Shown` or None).
+        previewed: the picture that is being drawn, as it stands (QImage).
+        notice_changed: there is another notice to show (`Notice` or None).
+        library_read: the pictures of earlier days are in the filmstrip.
+        fly: the map shall bring a point (latitude, longitude, zoom) to the middle.
+        picture_finished: a picture is done and in the strip.
+    """
+
+    city_changed = Signal(object)
+    model_changed = Signal(object)
+    engine_text_changed = Signal()
+    shown_changed = Signal(object)
+    previewed = Signal(QImage)
+    notice_changed = Signal(object)
+    library_read = Signal()
+    fly = Signal(float, float, float)
+    picture_finished = Signal(Result)
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        *,
+        model: str | None = None,
+        city: str | None = None,
+        parent: QObject | None = None,
+    ) -> None:
+        """Make a session; nothing is read or started before `start`.
+
+        Args:
+            engine: draws.
+            settings: what was remembered.
+            model: name or folder of the model; the embedded one if None.
+            city: id of the city to show; the model's own if None.
+            parent: the Qt parent.
+        """
+        super().__init__(parent)
+        self.settings = settings
+        self.form = FormState(self)
+        self.queue = JobQueue(self)
+        self.film = FilmModel(self)
+        self.background = Background(self)
+        # One thread, so that what happens to one row or file happens in order.
+        self._writer = Background(self, threads=1)
+        self.bridge = EngineBridge(engine, self)
+        self.card: ModelCard | None = None
+        self.city: CityMap | None = None
+        self.installed: list[InstalledModel] = []
+        self.shown: Shown | None = None
+        self.notice: Notice | None = None
+        self.engine_state = EngineState.STOPPED
+        self.engine_text = self.tr("Starting")
+        self._asked_city = city
+        self._city_id = ""
+        self._gazetteer: Gazetteer | None = None
+        self._library: Library | None = None
+        self._following = True
+        self._wanted_picture = ""
+        self._all_read = False
+        self._reading_older = False
+        self._deleted: tuple[str, int] | None = None
+        self._closed = False
+        if model:
+            self.form.model = model
+        place = settings.place
+        if place:
+            self.form.set_place(place)
+        self.form.changed.connect(self._form_changed)
+        self.bridge.engine_changed.connect(self._engine_changed)
+        self.bridge.happened.connect(self._happened)
+
+    # -- beginning and end --
+
+    def start(self) -> None:
+        """Start the engine and read city, model and library, all in the background."""
+        engine = self.bridge.engine
+        self.background.run(self, engine.start, failed=self._engine_failed, priority=3)
+        self._load_city(self._asked_city or DEFAULT_CITY)
+        self.use_model(self.form.model)
+        self.background.run(self, _open_library, self._library_opened, self._library_failed)
+
+    def close(self, timeout: float = 3.0) -> None:
+        """End the engine and all background work.
+
+        Args:
+            timeout: seconds that the engine gets before it is ended by force.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        self.settings.place = self.form.place
+        self.settings.save()
+        self.bridge.close(timeout)
+        self.background.close()
+        self._writer.close()
+        if self._library:
+            with suppress(GPSDreamError):
+                for job in self.queue.jobs:
+                    self._library.record_job(job.request, job.job_id, JobState.CANCELLED)
+            self._library.close()
+
+    # -- model and city --
+
+    def use_model(self, name: str) -> None:
+        """Read a model's card, show what it knows, and have the engine load it."""
+
+        def read() -> _Model:
+            path = find_model(name)
+            return _Model(path, read_card(path), list_models())
+
+        self.form.model = name
+        self.background.run(self, read, lambda model: self._model_read(name, model), self._model_failed, priority=2)
+
+    def _model_read(self, name: str, model: _Model) -> None:
+        if name != self.form.model:
+            return
+        self.card = model.card
+        self.installed = model.installed
+        self.form.take_defaults(model.card)
+        self.model_changed.emit(model.card)
+        if not self._asked_city and model.card.city and model.card.city != self._city_id:
+            self._load_city(model.card.city)
+        self.bridge.engine.warm(name)
+
+    def _model_failed(self, failure: Failure) -> None:
+        self.notify_failure(failure, self.tr("Look again"), lambda: self.use_model(self.form.model))
+
+    def _load_city(self, city_id: str) -> None:
+        def read() -> tuple[CityMap, Gazetteer]:
+            city = load_city(city_id)
+            return city, Gazetteer(city)
+
+        self._city_id = city_id
+        self.background.run(self, read, self._city_read, self._city_failed, priority=2)
+
+    def _city_read(self, loaded: tuple[CityMap, Gazetteer]) -> None:
+        self.city, self._gazetteer = loaded
+        self.city_changed.emit(self.city)
+        self._look_up_name()
+
+    def _city_failed(self, failure: Failure) -> None:
+        self.city_changed.emit(None)
+        self.notify_failure(failure)
+
+    # -- places --
+
+    def pick(self, lat: float, lon: float, name: str = "") -> None:
+        """Choose a point in degrees, for example where the map was clicked."""
+        try:
+            self.form.move_to(lat, lon, name)
+        except GPSDreamError as error:
+            self.notify_failure(error.failure)
+
+    def go_to(self, lat: float, lon: float, name: str = "") -> None:
+        """Choose a point and bring it to the middle of the map."""
+        self.pick(lat, lon, name)
+        if self.form.place:
+            self.fly.emit(lat, lon, PLACE_ZOOM)
+
+    def pick_example(self, index: int) -> None:
+        """Take over place and words of one of the card's examples."""
+        if self.card and 0 <= index < len(self.card.examples):
+            example = self.card.examples[index]
+            self.form.set_place(example.place)
+            prompts = {other.prompt for other in self.card.examples}
+            if not self.form.prompt.strip() or self.form.prompt in prompts:
+                self.form.prompt = example.prompt
+
+    def search(self, text: str, found: Callable[[str, list[Hit]], None]) -> None:
+        """Look a text up in the gazetteer; `found` gets the text and the hits."""
+        gazetteer = self._gazetteer
+        if gazetteer is None:
+            found(text, [])
+            return
+        self.background.run(
+            self,
+            lambda: gazetteer.search(text),
+            lambda hits: found(text, hits),
+            lambda _: found(text, []),
+            priority=4,
+        )
+
+    def photo_distance(self) -> float | None:
+        """Metres from the chosen place to where the model has seen a photo; None if not known."""
+        place, card = self.form.place, self.card
+        if place is None or card is None or card.coverage is None:
+            return None
+        return card.coverage.distance(place.lat, place.lon)
+
+    def outside_box(self) -> bool:
+        """Whether the chosen place lies outside the area that the model was trained for."""
+        place, card = self.form.place, self.card
+        return place is not None and card is not None and not card.box.contains(place.lat, place.lon)
+
+    def _form_changed(self, name: str) -> None:
+        if name == "place":
+            self._look_up_name()
+
+    def _look_up_name(self) -> None:
+        place, gazetteer = self.form.place, self._gazetteer
+        if place is None or place.name or gazetteer is None:
+            return
+        lat, lon = place.lat, place.lon
+        self.background.run(
+            self,
+            lambda: gazetteer.describe(lat, lon),
+            lambda name: self.form.name_place(lat, lon, name),
+            priority=3,
+        )
+
+    # -- drawing --
+
+    def draw(self) -> str:
+        """Put what the form asks for in the queue. Returns the job's id, empty if the form is not right yet."""
+        try:
+            request = self.form.next_request()
+        except GPSDreamError as error:
+            self.notify_failure(error.failure)
+            return ""
+        return self.submit(request)
+
+    def submit(self, request: GenerateRequest) -> str:
+        """Put a request in the queue. Returns the job's id, empty if the engine does not take it."""
+        job_id = self.bridge.new_job_id()
+        self.queue.add(job_id, request)
+        try:
+            self.bridge.submit(request, job_id)
+        except GPSDreamError as error:
+            self.queue.remove(job_id)
+            self.notify_failure(error.failure)
+            return ""
+        if self.notice and self.notice.tone is Tone.ERROR:
+            self.dismiss()
+        self._following = True
+        self._record(request, job_id, JobState.QUEUED)
+        return job_id
+
+    def stop(self) -> None:
+        """Stop the job that is being drawn, or is the next to be; pictures that are finished stay."""
+        jobs = self.queue.jobs
+        if jobs:
+            self.cancel(jobs[0].job_id)
+
+    def cancel(self, job_id: str) -> None:
+        """End a job, waiting or running."""
+        self.queue.mark_stopping(job_id)
+        self.bridge.engine.cancel(job_id)
+
+    def cancel_all(self) -> None:
+        """End every job."""
+        for job in self.queue.jobs:
+            self.queue.mark_stopping(job.job_id)
+        self.bridge.engine.cancel_all()
+
+    def follow(self) -> None:
+        """Show the picture that is being drawn again, after another one was looked at."""
+        self._following = True
+
+    @property
+    def following(self) -> bool:
+        """Whether the big picture follows the drawing."""
+        return self._following
+
+    def _happened(self, event: Event) -> None:
+        job = self.queue.handle(event)
+        if job is None:
+            return
+        match event:
+            case Started():
+                self.film.show_drawing(job.request.place, 0.0)
+                self._record(job.request, job.job_id, JobState.RUNNING)
+            case Step():
+                self._stepped(event, job)
+            case PictureFinished():
+                self._picture_done(event.result)
+            case Finished() | Cancelled() | Failed():
+                self._ended(event, job)
+
+    def _stepped(self, event: Step, job: QueuedJob) -> None:
+        image = QImage.fromData(event.preview) if event.preview else QImage()
+        self.film.show_drawing(job.request.place, job.fraction, None if image.isNull() else image)
+        if not image.isNull() and self._following:
+            self.previewed.emit(image)
+
+    def _picture_done(self, result: Result) -> None:
+        library = self._library
+
+        def keep() -> QImage:
+            # The picture is on the disk already; its row comes next, the window last.
+            if library:
+                library.add(result)
+            return _read_image(result.path)
+
+        def show(image: QImage) -> None:
+            self.film.add_newest(result)
+            if self._following:
+                self._show(Shown(image, result))
+            self.picture_finished.emit(result)
+
+        self._writer.run(self, keep, show, self.notify_failure)
+
+    def _ended(self, event: Finished | Cancelled | Failed, job: QueuedJob) -> None:
+        if not self.queue.current:
+            self.film.hide_drawing()
+        if isinstance(event, Failed):
+            self.notify_failure(event.failure, self.tr("Draw again"), lambda: self.submit(job.request))
+        elif isinstance(event, Cancelled) and self._following and not job.finished:
+            # The half-drawn picture gives way to the last whole one.
+            self.shown_changed.emit(self.shown)
+        self._record(job.request, job.job_id, ENDINGS[type(event)])
+
+    def _engine_changed(self, event: EngineChanged) -> None:
+        self.engine_state = event.state
+        match event.state:
+            case EngineState.READY:
+                text = self.tr("Ready")
+            case EngineState.RESTARTING:
+                text = self.tr("The engine stopped; starting it again")
+            case EngineState.STOPPED:
+                text = event.text or self.tr("The engine is not running")
+            case EngineState.STARTING:
+                text = self.tr("Starting the engine")
+            case _:
+                text = event.text or self.tr("Loading the model")
+        self.engine_text = text[:1].upper() + text[1:]
+        self.engine_text_changed.emit()
+
+    def _engine_failed(self, failure: Failure) -> None:
+        engine = self.bridge.engine
+        self.notify_failure(
+            failure,
+            self.tr("Start it again"),
+            lambda: self.background.run(self, engine.start, failed=self._engine_failed),
+        )
+
+    def _record(self, request: GenerateRequest, job_id: str, state: JobState) -> None:
+        library = self._library
+        if library:
+            self._writer.run(self, lambda: library.record_job(request, job_id, state))
+
+    # -- pictures --
+
+    def show_result(self, result_id: str) -> None:
+        """Show a picture of the strip, its place on the map and its request in the form."""
+        result = self.film.result(result_id)
+        if result is None:
+            return
+        self._following = False
+        self._wanted_picture = result_id
+        self.film.current = result_id
+        self.form.restore(result.request)
+
+        def show(image: QImage) -> None:
+            if self._wanted_picture == result_id and not self._following:
+                self._show(Shown(image, result))
+
+        def failed(failure: Failure) -> None:
+            self.notify_failure(failure, self.tr("Take it out of the strip"), lambda: self._forget(result))
+
+        self.background.run(self, lambda: _read_image(result.path), show, failed, priority=5)
+
+    def remix(self, result: Result) -> None:
+        """Put a picture's request into the form with a new seed."""
+        self.form.remix(result.request)
+
+    def open_picture(self, path: Path) -> None:
+        """Restore form and pin from a PNG that GPSDream saved, and show it."""
+
+        def read() -> tuple[GenerateRequest, QImage]:
+            return read_png(path), _read_image(str(path))
+
+        def show(found: tuple[GenerateRequest, QImage]) -> None:
+            request, image = found
+            self._following = False
+            self._wanted_picture = ""
+            self.film.current = ""
+            self.form.restore(request)
+            self._show(Shown(image))
+            if request.place:
+                self.fly.emit(request.place.lat, request.place.lon, 0.0)
+            self._say_which_model(request)
+
+        self.background.run(self, read, show, self.notify_failure, priority=5)
+
+    def _say_which_model(self, request: GenerateRequest) -> None:
+        if request.model == self.form.model:
+            self.dismiss()
+            return
+        names = {model.name for model in self.installed}
+        text = self.tr("This picture was drawn with the model “{0}”.").format(request.model)
+        if request.model in names:
+            self.notify(Notice(Tone.HINT, text, "", self.tr("Use that model"), lambda: self.use_model(request.model)))
+        else:
+            hint = self.tr("It is not installed here: the same settings will give another picture.")
+            self.notify(Notice(Tone.HINT, text, hint))
+
+    def save_as(self, result: Result, path: Path, *, include_place: bool = True) -> None:
+        """Write a picture with its parameters to a file.
+
+        Args:
+            result: the picture.
+            path: where to; `.png` is added if it is missing.
+            include_place: False leaves the place out of the file.
+        """
+        if path.suffix.lower() != ".png":
+            path = path.with_name(path.name + ".png")
+
+        def save() -> None:
+            with _open_image(result.path) as image:
+                save_png(image, path, result, include_place)
+
+        def saved(_: object) -> None:
+            self.notify(Notice(Tone.PLAIN, self.tr("Saved as {0}.").format(path.name)))
+
+        self.background.run(self, save, saved, self.notify_failure, priority=5)
+
+    def parameters(self, result: Result) -> str:
+        """Return a picture's parameters as the text that other image generators read."""
+        return parameters_text(result)
+
+    def read_thumbnail(self, result: Result, side: int, done: Callable[[QImage], None]) -> None:
+        """Read a small copy of a picture.
+
+        Args:
+            result: the picture.
+            side: longest side in pixels.
+            done: gets the picture; a null one if it cannot be read.
+        """
+        self.background.run(self, lambda: _read_scaled(result.path, side), done)
+
+    def read_image(self, result: Result, done: Callable[[QImage], None]) -> None:
+        """Read a picture in full size; a notice says so if it cannot be read."""
+        self.background.run(self, lambda: _read_image(result.path), done, self.notify_failure)
+
+    def read_older(self) -> None:
+        """Append older pictures to the strip, if there are any."""
+        library, oldest = self._library, self.film.oldest
+        if library is None or oldest is None or self._all_read or self._reading_older:
+            return
+        self._reading_older = True
+
+        def read(results: list[Result]) -> None:
+            self._reading_older = False
+            self._all_read = len(results) < PAGE
+            self.film.add_older(results)
+
+        self.background.run(self, lambda: library.recent(PAGE, before=oldest.id), read)
+
+    def _show(self, shown: Shown | None) -> None:
+        self.shown = shown
+        self.film.current = shown.result.id if shown and shown.result else ""
+        self.shown_changed.emit(shown)
+
+    def _library_opened(self, opened: _Opened) -> None:
+        library = self._library = opened.library
+        self._all_read = len(opened.results) < PAGE
+        # Pictures that were drawn while the library was being opened have their rows still to come.
+        known = {result.id for result in opened.results}
+        early = [result for result in self.film.results if result.id not in known]
+        for result in early:
+            self._writer.run(self, partial(library.add, result))
+        self.film.reset([*early, *opened.results])
+        if opened.results and self.shown is None and not self.queue:
+            newest = opened.results[0]
+            self.background.run(self, lambda: _read_image(newest.path), lambda image: self._first_shown(image, newest))
+        self._tell_of_last_time(opened)
+        self.library_read.emit()
+        self.background.run(self, lambda: library.adopt(pictures_dir()), self._adopted)
+
+    def _tell_of_last_time(self, opened: _Opened) -> None:
+        """Say what the last session left unfinished or damaged."""
+        if opened.rebuilt:
+            text = self.tr("The library's file was damaged. It was built again from the pictures.")
+            self.notify(Notice(Tone.HINT, text))
+        elif opened.interrupted:
+            requests = opened.interrupted
+            text = self.tr("GPSDream ended before it had drawn everything: {0}.").format(
+                self.tr("one drawing is missing")
+                if len(requests) == 1
+                else self.tr("{0} drawings are missing").format(len(requests))
+            )
+            self.notify(Notice(Tone.HINT, text, "", self.tr("Draw now"), lambda: self._resume(requests)))
+
+    def _resume(self, requests: list[GenerateRequest]) -> None:
+        self.dismiss()
+        for request in requests:
+            self.submit(request)
+
+    def _first_shown(self, image: QImage, result: Result) -> None:
+        if self.shown is None and not self.queue:
+            self._show(Shown(image, result))
+
+    def _adopted(self, added: list[Result]) -> None:
+        library = self._library
+        if added and library:
+            self.background.run(self, lambda: library.recent(PAGE), self.film.reset)
+
+    def _library_failed(self, failure: Failure) -> None:
+        self.notify_failure(failure)
+        self.library_read.emit()
+
+    # -- deleting --
+
+    def delete(self, result_id: str) -> None:
+        """Take a picture out of strip and library; its file goes to the library's trash, so that it can come back."""
+        result, library = self.film.result(result_id), self._library
+        if result is None or library is None:
+            return
+        was_shown = self.shown is not None and self.shown.result is not None and self.shown.result.id == result_id
+        row = self.film.remove(result_id)
+        if was_shown:
+            self._show(None)
+
+        def deleted(_: object) -> None:
+            self._deleted = result.id, row
+            self.notify(Notice(Tone.PLAIN, self.tr("The picture was deleted."), "", self.tr("Undo"), self.undo_delete))
+
+        def failed(failure: Failure) -> None:
+            self.film.put_back(row, result)
+            self.notify_failure(failure)
+
+        self._writer.run(self, lambda: library.delete(result_id), deleted, failed)
+
+    def undo_delete(self) -> None:
+        """Bring the picture back that was deleted last; does nothing if none was."""
+        if self._deleted is None or self._library is None:
+            return
+        (result_id, row), library = self._deleted, self._library
+        self._deleted = None
+        self.dismiss()
+
+        def restored(result: Result | None) -> None:
+            if result is None:
+                gone = self.tr("The picture cannot be brought back any more.")
+                self.notify(Notice(Tone.ERROR, gone))
+                return
+            self.film.put_back(row, result)
+            self.show_result(result.id)
+
+        self._writer.run(self, lambda: library.restore(result_id), restored, self.notify_failure)
+
+    def _forget(self, result: Result) -> None:
+        library = self._library
+        self.film.remove(result.id)
+        if library:
+            self._writer.run(self, lambda: library.delete(result.id), failed=self.notify_failure)
+
+    # -- notices --
+
+    def notify(self, notice: Notice) -> None:
+        """Show a notice in place of the one that stands."""
+        self.notice = notice
+        self.notice_changed.emit(notice)
+
+    def notify_failure(self, failure: Failure, action: str = "", call: Callable[[], None] | None = None) -> None:
+        """Show a failure as a notice."""
+        if failure.kind is ErrorKind.INTERNAL:
+            log.error("%s\n%s", failure.message, failure.details)
+        self.notify(Notice(Tone.ERROR, failure.message, failure.hint, action, call, failure.details))
+
+    def dismiss(self) -> None:
+        """Take the notice away."""
+        if self.notice:
+            self.notice = None
+            self.notice_changed.emit(None)
+
+
+def _open_library() -> _Opened:
+    library = Library(library_path())
+    interrupted = library.jobs(JobState.QUEUED, JobState.RUNNING)
+    for job in interrupted:
+        library.record_job(job.request, job.job_id, JobState.CANCELLED)
+    return _Opened(library, library.recent(PAGE), [job.request for job in interrupted], library.set_aside is not None)
+
+
+def _missing(path: str) -> GPSDreamError:
+    return GPSDreamError(
+        ErrorKind.BAD_PHOTO,
+        f"The picture “{Path(path).name}” cannot be opened.",
+        "It may have been moved, deleted or damaged.",
+    )
+
+
+def _open_image(path: str) -> Image.Image:
+    try:
+        return Image.open(path)
+    except (OSError, SyntaxError, ValueError):
+        raise _missing(path) from None
+
+
+def _read_image(path: str) -> QImage:
+    image = QImageReader(path).read()
+    if image.isNull():
+        raise _missing(path)
+    return image
+
+
+def _read_scaled(path: str, side: int) -> QImage:
+    reader = QImageReader(path)
+    size = reader.size()
+    if size.isValid():
+        reader.setScaledSize(size.scaled(QSize(side, side), Qt.AspectRatioMode.KeepAspectRatio))
+    return reader.read()

@@ -1,0 +1,510 @@
+"""The main window: rail, map, panel and filmstrip, and what connects them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QEvent, QPoint, QProcess, QRect, QRectF, QSize, Qt, QTimer, QUrl
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDesktopServices,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QGuiApplication,
+    QKeySequence,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+    QShortcut,
+)
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QMainWindow,
+    QScrollArea,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gpsdream_app.domain.model_card import ModelCard
+from gpsdream_app.domain.results import Result
+from gpsdream_app.geo.city import CityMap
+from gpsdream_app.ui.filmstrip import Filmstrip
+from gpsdream_app.ui.form_panel import FormPanel
+from gpsdream_app.ui.notice_bar import NoticeBar
+from gpsdream_app.ui.phrases import one_line, place_text
+from gpsdream_app.ui.picture_panel import PicturePanel
+from gpsdream_app.ui.popovers import QueuePopover, SettingsPopover
+from gpsdream_app.ui.rail import Rail
+from gpsdream_app.ui.search_box import SearchBox
+from gpsdream_app.ui.session import EXAMPLES, Session
+from gpsdream_app.ui.theme import Theme
+from gpsdream_app.ui.tokens import RADIUS, SPACE_3, SPACE_4
+from gpsdream_app.ui.widgets import ElidedLabel, Menu, PrimaryButton
+
+START_SIZE = QSize(1360, 860)
+SMALLEST = QSize(960, 640)
+PANEL_SMALLEST = 360
+PANEL_SHARE = 0.34
+PANEL_WIDEST_AT_START = 520
+SEARCH_WIDTH = 440
+PICTURE_SUFFIX = ".png"
+
+
+def _web_map(theme: str) -> QWidget:
+    # Imported late, because WebEngine is the slowest part of the start.
+    from gpsdream_app.ui.map.view import MapView
+
+    return MapView(theme=theme)
+
+
+class MapArea(QWidget):
+    """The map with the search over it."""
+
+    def __init__(self, map_widget: QWidget, search: SearchBox, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._map, self._search = map_widget, search
+        map_widget.setParent(self)
+        search.setParent(self)
+        self.setMinimumWidth(360)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fill with the map, and keep the search in its corner."""
+        super().resizeEvent(event)
+        self._map.setGeometry(self.rect())
+        width = min(SEARCH_WIDTH, self.width())
+        self._search.setGeometry(QRect(0, 0, width, self._search.height()))
+        self._search.raise_()
+
+
+class DropVeil(QWidget):
+    """Covers the window while a picture is held over it, and says what dropping it does."""
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.hide()
+
+    def cover(self) -> None:
+        """Show it over the whole window."""
+        parent = self.parentWidget()
+        if parent:
+            self.setGeometry(parent.rect())
+        self.show()
+        self.raise_()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw a veil, a frame and the sentence."""
+        theme = self._theme
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        veil = theme.colour("surface")
+        veil.setAlphaF(0.86)
+        painter.fillRect(self.rect(), veil)
+        pen = QPen(theme.colour("accent"), 2, Qt.PenStyle.DashLine)
+        painter.setPen(pen)
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(16, 16, -16, -16), RADIUS, RADIUS)
+        painter.setPen(theme.colour("text"))
+        painter.drawText(
+            self.rect(),
+            int(Qt.AlignmentFlag.AlignCenter),
+            self.tr("Drop the picture to get its place, words and settings back"),
+        )
+
+
+class MainWindow(QMainWindow):
+    """The window."""
+
+    def __init__(
+        self,
+        theme: Theme,
+        session: Session,
+        make_map: Callable[[str], QWidget] = _web_map,
+        parent: QWidget | None = None,
+    ) -> None:
+        """Build the window; nothing is read or started here.
+
+        Args:
+            theme: the look.
+            session: what the window does.
+            make_map: makes the map in a theme (`light` or `dark`); another one stands in for it in tests.
+            parent: the Qt parent.
+        """
+        super().__init__(parent)
+        self.theme, self.session = theme, session
+        self.setWindowTitle("GPSDream")
+        self.setAcceptDrops(True)
+        self.setMinimumSize(SMALLEST)
+        self._dialog: QFileDialog | None = None
+        self._build(make_map(theme.palette.name))
+        self._connect()
+        self._make_shortcuts()
+        self._restore_geometry()
+
+    # -- the parts --
+
+    def _build(self, map_widget: QWidget) -> None:
+        theme, session = self.theme, self.session
+        canvas = QWidget(self)
+        canvas.setObjectName("canvas")
+        self.setCentralWidget(canvas)
+        self.rail = Rail(theme, session.queue, canvas)
+        self.map: Any = map_widget
+        self.search = SearchBox(theme, session)
+        self.map_area = MapArea(map_widget, self.search)
+        self.panel = self._make_panel()
+        self.splitter = QSplitter(Qt.Orientation.Horizontal, canvas)
+        self.splitter.setHandleWidth(1)
+        self.splitter.setChildrenCollapsible(False)
+        self.splitter.addWidget(self.map_area)
+        self.splitter.addWidget(self.panel)
+        self.splitter.setStretchFactor(0, 1)
+        self.splitter.setStretchFactor(1, 0)
+        self.filmstrip = Filmstrip(theme, session, canvas)
+        right = QVBoxLayout()
+        right.setContentsMargins(0, 0, 0, 0)
+        right.setSpacing(0)
+        right.addWidget(self.splitter, 1)
+        right.addWidget(self.filmstrip)
+        row = QHBoxLayout(canvas)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self.rail)
+        row.addLayout(right, 1)
+        self.queue_card = QueuePopover(theme, session, canvas)
+        self.settings_card = SettingsPopover(theme, session, canvas, self._keys())
+        self.veil = DropVeil(theme, canvas)
+
+    def _make_panel(self) -> QFrame:
+        theme, session = self.theme, self.session
+        panel = QFrame(self)
+        panel.setObjectName("panel")
+        panel.setMinimumWidth(PANEL_SMALLEST)
+        self.picture = PicturePanel(theme, session, panel)
+        self.notice = NoticeBar(theme, session, panel)
+        self.form = FormPanel(theme, session, panel)
+        self.engine_text = ElidedLabel("", "small", panel)
+        self.engine_text.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.form.fold_row.takeAt(self.form.fold_row.count() - 1)
+        self.form.fold_row.addWidget(self.engine_text, 1)
+        self.form_scroll = FormScroll(self.form, panel)
+        self.draw = PrimaryButton(theme, self.tr("Draw"), self.tr("Ctrl+Enter"), panel)
+        column = QVBoxLayout(panel)
+        column.setContentsMargins(SPACE_4, SPACE_4, SPACE_4, SPACE_3)
+        column.setSpacing(SPACE_3)
+        column.addWidget(self.picture, 1)
+        column.addWidget(self.notice)
+        column.addWidget(self.form_scroll)
+        column.addWidget(self.draw)
+        return panel
+
+    def _keys(self) -> list[tuple[str, str]]:
+        return [
+            (self.tr("Ctrl+Enter"), self.tr("Draw")),
+            (self.tr("Esc"), self.tr("Stop drawing")),
+            (self.tr("Ctrl+F"), self.tr("Search a place")),
+            (self.tr("Ctrl+S"), self.tr("Save the picture")),
+            (self.tr("Ctrl+C"), self.tr("Copy the picture")),
+            (self.tr("Ctrl+Z"), self.tr("Undo deleting")),
+        ]
+
+    # -- signals --
+
+    def _connect(self) -> None:
+        session, board = self.session, self.map
+        board.place_picked.connect(session.pick)
+        board.heading_picked.connect(session.form.turn_to)
+        board.heading_cleared.connect(self._clear_heading)
+        board.result_clicked.connect(session.show_result)
+        board.example_clicked.connect(session.pick_example)
+        board.view_changed.connect(self._remember_view)
+        session.city_changed.connect(self._show_city)
+        session.model_changed.connect(self._show_model)
+        session.engine_text_changed.connect(self._show_engine)
+        session.fly.connect(self._fly)
+        session.picture_finished.connect(self._picture_finished)
+        session.library_read.connect(self._show_examples)
+        session.form.when("place", self._show_pin)
+        film = session.film
+        for signal in (film.rowsInserted, film.rowsRemoved, film.modelReset, film.dataChanged):
+            signal.connect(self._show_dots)
+        self.search.chosen.connect(session.go_to)
+        self.draw.clicked.connect(self.draw_now)
+        self.form.draw_asked.connect(self.draw_now)
+        self.form.unfolded.connect(self._form_unfolded)
+        self.picture.save_asked.connect(self.save_as)
+        self.picture.copy_asked.connect(self.copy_picture)
+        self.picture.menu_asked.connect(self.show_menu)
+        strip = self.filmstrip.view
+        strip.chosen.connect(session.show_result)
+        strip.drawing_chosen.connect(self._watch)
+        strip.delete_asked.connect(session.delete)
+        strip.menu_asked.connect(self.show_menu)
+        strip.end_reached.connect(session.read_older)
+        self.rail.queue.clicked.connect(lambda: self.queue_card.toggle_beside(self.rail.queue))
+        self.rail.settings.clicked.connect(lambda: self.settings_card.toggle_beside(self.rail.settings))
+        self.theme.changed.connect(self._show_theme)
+        self._show_theme()
+        self._show_engine()
+
+    def _make_shortcuts(self) -> None:
+        for keys, call in (
+            ("Ctrl+Return", self.draw_now),
+            ("Ctrl+Enter", self.draw_now),
+            ("Esc", self.session.stop),
+            ("Ctrl+F", self.search.focus),
+            ("Ctrl+S", self._save_shown),
+            ("Ctrl+C", self.copy_picture),
+            ("Ctrl+Z", self.session.undo_delete),
+            ("Ctrl+Q", self.close),
+        ):
+            QShortcut(QKeySequence(keys), self).activated.connect(call)
+
+    # -- the map follows the session --
+
+    def _show_city(self, city: CityMap | None) -> None:
+        self.map.set_city(city.data if city else None)
+        view = self.session.settings.view
+        if city and view and city.box.contains(view[0], view[1]):
+            self.map.fly_to(*view)
+
+    def _show_model(self, card: ModelCard) -> None:
+        coverage = card.coverage
+        self.map.set_coverage(
+            {
+                "south": coverage.south,
+                "west": coverage.west,
+                "cell_lat": coverage.cell_lat,
+                "cell_lon": coverage.cell_lon,
+                "cells": [list(cell) for cell in coverage.cells],
+            }
+            if coverage
+            else None
+        )
+        self._show_examples()
+        self._show_engine()
+
+    def _show_examples(self, *_: object) -> None:
+        card = self.session.card
+        examples = card.examples[:EXAMPLES] if card and not self.session.film.results else ()
+        self.map.set_examples([example.place.to_dict() for example in examples])
+
+    def _show_pin(self) -> None:
+        place = self.session.form.place
+        if place is None:
+            self.map.clear_pin()
+        else:
+            self.map.set_pin(place.lat, place.lon, place.heading)
+
+    def _show_dots(self, *_: object) -> None:
+        film = self.session.film
+        dots = []
+        for result in film.results:
+            place = result.request.place
+            if place:
+                dots.append(
+                    {
+                        "id": result.id,
+                        "lat": place.lat,
+                        "lon": place.lon,
+                        "heading": place.heading,
+                        "current": result.id == film.current,
+                    }
+                )
+        self.map.set_results(dots)
+
+    def _show_theme(self) -> None:
+        self.map.set_theme(self.theme.palette.name)
+        self.map.set_reduced_motion(self.theme.less_motion)
+
+    def _show_engine(self) -> None:
+        card, text = self.session.card, self.session.engine_text
+        parts = (card.title if card else "", text)
+        self.engine_text.setText(" · ".join(part for part in parts if part))
+        self.engine_text.setAccessibleName(self.tr("Engine: {0}").format(text))
+
+    def _fly(self, lat: float, lon: float, zoom: float) -> None:
+        self.map.fly_to(lat, lon, zoom or None)
+
+    def _clear_heading(self) -> None:
+        self.session.form.turn_to(None)
+
+    def _remember_view(self, lat: float, lon: float, zoom: float) -> None:
+        self.session.settings.view = (lat, lon, zoom)
+
+    # -- what a person does --
+
+    def draw_now(self) -> None:
+        """Draw what the form asks for."""
+        self.session.draw()
+
+    def _watch(self) -> None:
+        self.session.follow()
+        self.session.queue.changed.emit()
+
+    def _picture_finished(self, result: Result) -> None:
+        self.filmstrip.view.show_newest()
+        self._show_examples()
+
+    def _form_unfolded(self, unfolded: bool) -> None:
+        self.form_scroll.fit()
+        if unfolded:
+            self.form_scroll.show_end()
+
+    def show_menu(self, result: Result, point: QPoint) -> None:
+        """Show what can be done with a picture."""
+        session = self.session
+        menu = Menu(self.theme, self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.add(self.tr("Save as…"), "save", lambda: self.save_as(result), "Ctrl+S")
+        menu.add(self.tr("Save without the place…"), "save", lambda: self.save_as(result, include_place=False))
+        menu.addSeparator()
+        menu.add(self.tr("Copy picture"), "copy", lambda: self._copy_file(result), "Ctrl+C")
+        menu.add(self.tr("Copy parameters"), "parameters", lambda: self._copy_parameters(result))
+        menu.add(self.tr("Show in folder"), "folder", lambda: show_in_folder(Path(result.path)))
+        menu.addSeparator()
+        menu.add(self.tr("Use its settings"), "undo", lambda: session.show_result(result.id))
+        menu.add(self.tr("Remix with a new seed"), "remix", lambda: session.remix(result))
+        menu.addSeparator()
+        menu.add(self.tr("Delete"), "trash", lambda: session.delete(result.id), self.tr("Del"))
+        menu.popup(point)
+
+    def save_as(self, result: Result, *, include_place: bool = True) -> None:
+        """Ask for a file name and save a picture there."""
+        place = result.request.place
+        name = one_line(place_text(place)) if place and include_place else one_line(result.request.prompt)[:40]
+        name = (
+            "".join(letter if letter.isalnum() or letter in " ,.&-" else "" for letter in name).strip(" .") or "picture"
+        )
+        dialog = QFileDialog(self, self.tr("Save the picture"), f"{name}, seed {result.request.seed}{PICTURE_SUFFIX}")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setNameFilter(self.tr("PNG pictures (*.png)"))
+        dialog.setDefaultSuffix("png")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda path: self.session.save_as(result, Path(path), include_place=include_place))
+        dialog.open()
+
+    def copy_picture(self) -> None:
+        """Put the big picture on the clipboard."""
+        shown = self.session.shown
+        if shown:
+            QGuiApplication.clipboard().setImage(shown.image)
+
+    def _save_shown(self) -> None:
+        if self.session.shown and self.session.shown.result:
+            self.save_as(self.session.shown.result)
+
+    def _copy_file(self, result: Result) -> None:
+        self.session.read_image(result, lambda image: QGuiApplication.clipboard().setImage(image))
+
+    def _copy_parameters(self, result: Result) -> None:
+        QGuiApplication.clipboard().setText(self.session.parameters(result))
+
+    # -- dropping a picture --
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take files, but not those dragged out of the strip."""
+        if event.source() is None and self._dropped_files(event):
+            event.acceptProposedAction()
+            self.veil.cover()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """Lift the veil."""
+        self.veil.hide()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Restore form and pin from the first file."""
+        self.veil.hide()
+        files = self._dropped_files(event)
+        if files:
+            event.acceptProposedAction()
+            self.session.open_picture(files[0])
+
+    def _dropped_files(self, event: QDropEvent) -> list[Path]:
+        return [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+
+    # -- size and end --
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the form as high as it can be."""
+        super().resizeEvent(event)
+        self.form_scroll.fit()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Remember the window, vanish, and end the engine."""
+        settings = self.session.settings
+        settings.geometry = self.saveGeometry()
+        settings.splitter = self.splitter.saveState()
+        self.queue_card.dismiss()
+        self.settings_card.dismiss()
+        self.hide()
+        self.session.close()
+        super().closeEvent(event)
+
+    def _restore_geometry(self) -> None:
+        settings = self.session.settings
+        if settings.geometry.isEmpty() or not self.restoreGeometry(settings.geometry):
+            screen = QGuiApplication.primaryScreen()
+            room = screen.availableSize() if screen else START_SIZE
+            self.resize(START_SIZE.boundedTo(room))
+        if settings.splitter.isEmpty() or not self.splitter.restoreState(settings.splitter):
+            width = self.width() - self.rail.width()
+            panel = min(max(round(width * PANEL_SHARE), PANEL_SMALLEST), PANEL_WIDEST_AT_START)
+            self.splitter.setSizes([width - panel, panel])
+
+
+class FormScroll(QScrollArea):
+    """Gives the form the height it wants, as long as the picture keeps enough; the rest is scrolled."""
+
+    PICTURE_SMALLEST = 240
+
+    def __init__(self, form: FormPanel, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("panelScroll")
+        form.setObjectName("panelBody")
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(form)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        form.installEventFilter(self)
+
+    def eventFilter(self, watched: object, event: QEvent) -> bool:
+        """Follow the form's wish for height."""
+        if watched is self.widget() and event.type() == QEvent.Type.LayoutRequest:
+            self.fit()
+        return False
+
+    def fit(self) -> None:
+        """Take the height that the form wants, or what the panel can give."""
+        form, panel = self.widget(), self.parentWidget()
+        if form is None or panel is None:
+            return
+        layout = form.layout()
+        width = self.viewport().width()
+        wanted = layout.heightForWidth(width) if layout.hasHeightForWidth() else layout.sizeHint().height()
+        room = panel.height() - self.PICTURE_SMALLEST - 120
+        self.setFixedHeight(max(160, min(wanted, room)))
+
+    def show_end(self) -> None:
+        """Scroll to the end, where something has just been unfolded."""
+        bar = self.verticalScrollBar()
+        QTimer.singleShot(0, bar, lambda: bar.setValue(bar.maximum()))
+
+
+def show_in_folder(path: Path) -> None:
+    """Show a file in the system's file manager, marked where the system can do that."""
+    if sys.platform == "darwin":
+        QProcess.startDetached("open", ["-R", str(path)])
+    elif sys.platform == "win32":
+        QProcess.startDetached("explorer", [f"/select,{path}"])
+    else:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
