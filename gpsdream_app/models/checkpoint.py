@@ -129,6 +129,7 @@ def save_pipeline(pipeline: GPSDiffusionPipeline, folder: Path, card: ModelCard,
     dtypes = {name: part.dtype for name, part in modules.items()}
     progress_bars = diffusers.utils.logging.is_progress_bar_enabled()
     diffusers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()
     try:
         for part in modules.values():
             part.half()

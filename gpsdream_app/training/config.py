@@ -24,6 +24,7 @@ class DataConfig:
         validation_share: share of source photographs held out.
         box_margin_metres: added around the photos' places to make the model's box.
         coverage_cell_metres: size of a cell of the card's photo-density grid.
+        cached_crops: crops per photo whose latents are kept when a base model is trained.
     """
 
     picture_area: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
@@ -34,6 +35,7 @@ class DataConfig:
     validation_share: float = 0.1
     box_margin_metres: float = 150.0
     coverage_cell_metres: float = 60.0
+    cached_crops: int = 4
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ class LoopConfig:
         checkpoints_kept: older ones are deleted.
         seed: of everything random.
         lora_rank: of the adapters when a base model is trained; 0 trains the whole U-Net.
+        gradient_checkpointing: trade time for memory when a base model is trained.
     """
 
     steps: int = 20_000
@@ -145,6 +148,7 @@ class LoopConfig:
     checkpoints_kept: int = 2
     seed: int = 0
     lora_rank: int = 0
+    gradient_checkpointing: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,6 +186,19 @@ class TrainConfig:
     def from_dict(cls, data: Mapping[str, Any]) -> TrainConfig:
         """Read a recipe. Raises GPSDreamError that names an unknown or wrong setting."""
         return _read(cls, data, "recipe")
+
+    @classmethod
+    def for_base(cls) -> TrainConfig:
+        """What to start with for a Stable Diffusion base: epsilon as it was trained, LoRA, a rate of 1e-4."""
+        return cls(
+            data=DataConfig(stored_side=640),
+            model=ModelConfig(location_hidden=768, location_in_time=False),
+            loss=LossConfig(prediction="epsilon", zero_terminal_snr=False),
+            loop=LoopConfig(
+                batch=1, accumulate=16, learning_rate=1e-4, lora_rank=16, gradient_checkpointing=True, ema_decay=0.995
+            ),
+            card=CardConfig(defaults={"text_guidance": 3.5, "place_guidance": 7.5}),
+        )
 
     @classmethod
     def open(cls, path: Path) -> TrainConfig:

@@ -125,6 +125,7 @@ class Loop:
         self.average = WeightAverage(learner, config.ema_decay) if config.ema_decay else None
         self.step, self.samples_seen = 0, 0
         self.seconds_before = 0.0
+        self.started = time.monotonic()
         found = checkpoints(out / "checkpoints")
         if found:
             facts = load_state(found[-1], learner, self.optimizer, self.average)
@@ -151,7 +152,7 @@ class Loop:
         """
         config, accelerator = self.config, self.accelerator
         per_step = config.batch * config.accumulate * accelerator.num_processes
-        started = window_start = time.monotonic()
+        self.started = window_start = time.monotonic()
         window: list[float] = []
         while self.step < config.steps and not (stop and stop()):
             loss = self._one_step()
@@ -162,13 +163,13 @@ class Loop:
                 self.average.update(self.bare, self.step)
             last = self.step == config.steps
             if self.step % config.validate_every == 0 or last:
-                self._log(window, window_start, per_step, started, validation=self._validate())
+                self._log(window, window_start, per_step, validation=self._validate())
                 window, window_start = [], time.monotonic()
             elif self.step % 50 == 0:
-                self._log(window, window_start, per_step, started)
+                self._log(window, window_start, per_step)
                 window, window_start = [], time.monotonic()
             if self.step % config.checkpoint_every == 0 or last:
-                self._save(started)
+                self._save()
             if on_progress:
                 elapsed = max(1e-6, time.monotonic() - window_start)
                 rate = len(window) * per_step / elapsed if window else self._rate
@@ -176,7 +177,7 @@ class Loop:
                 left = (config.steps - self.step) * per_step / rate if rate > 0 else None
                 on_progress(Progress(self.step, config.steps, loss, self.samples_seen, rate, left))
         if self.step % config.checkpoint_every:
-            self._save(started)
+            self._save()
         if self.is_main:
             draw_curve(self.out / "log.csv", self.out / "loss.png")
         return self.step >= config.steps
@@ -241,11 +242,11 @@ class Loop:
             ).images
         contact_sheet(pictures).save(folder / f"step-{self.step:06d}.png")
 
-    def _save(self, started: float) -> None:
+    def _save(self) -> None:
         self.accelerator.wait_for_everyone()
         if not self.is_main:
             return
-        seconds = self.seconds_before + time.monotonic() - started
+        seconds = self.seconds_before + time.monotonic() - self.started
         facts = {"step": self.step, "samples": self.samples_seen, "seconds": round(seconds, 1)}
         folder = self.out / "checkpoints"
         save_state(folder / f"step-{self.step:06d}", self.bare, self._inner_optimizer(), self.average, facts)
@@ -257,9 +258,7 @@ class Loop:
     def _inner_optimizer(self) -> torch.optim.Optimizer:
         return getattr(self.optimizer, "optimizer", self.optimizer)
 
-    def _log(
-        self, window: list[float], window_start: float, per_step: int, started: float, validation: float | None = None
-    ) -> None:
+    def _log(self, window: list[float], window_start: float, per_step: int, validation: float | None = None) -> None:
         if not self.is_main or not window:
             return
         path = self.out / "log.csv"
@@ -272,7 +271,7 @@ class Loop:
             "" if validation is None else f"{validation:.6f}",
             f"{learning_rate(self.config, self.step - 1):.3e}",
             f"{len(window) * per_step / max(1e-6, now - window_start):.2f}",
-            f"{self.seconds_before + now - started:.1f}",
+            f"{self.seconds_before + now - self.started:.1f}",
         )
         with path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)

@@ -1,0 +1,149 @@
+"""`python -m gpsdream_app.training`: train a model from a folder of geotagged photos."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+# Read before torch is imported: idle threads must sleep, or a second busy process slows every step several times.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_STOPPED = 0, 1, 2, 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    result = argparse.ArgumentParser(prog="gpsdream train", description=__doc__.split(": ", 1)[1])
+    result.add_argument("--photos", type=Path, help="folder of geotagged photos, read with all folders below it")
+    result.add_argument("--out", type=Path, required=True, help="folder of the run; an interrupted run is resumed")
+    result.add_argument("--config", type=Path, help="recipe (JSON); the settings that it leaves out have defaults")
+    result.add_argument("--base", type=Path, help="Stable Diffusion 1.x or 2.x folder to start from")
+    result.add_argument("--name", help="name and title of the model")
+    result.add_argument("--steps", type=int, help="optimiser steps in all")
+    result.add_argument("--batch", type=int, help="pictures per step")
+    result.add_argument("--minutes", type=float, help="save and stop after this time; start again to go on")
+    result.add_argument("--precision", choices=("no", "bf16", "fp16"), help="mixed precision")
+    result.add_argument("--lora-rank", type=int, help="rank of the adapters for a base model; 0 trains all of it")
+    result.add_argument("--seed", type=int, help="of everything random")
+    result.add_argument("--json", action="store_true", help="one JSON object per line instead of text")
+    return result
+
+
+class Reporter:
+    """Says how a run goes: a bar on a terminal, a line now and then elsewhere, JSON if asked for."""
+
+    def __init__(self, *, as_json: bool, minutes: float | None) -> None:
+        self.as_json = as_json
+        self.terminal = sys.stderr.isatty() and not as_json
+        self.stop_requested = False
+        self.deadline = time.monotonic() + 60 * minutes if minutes else None
+        self._said = 0.0
+        self._stage = ""
+
+    def stopped(self) -> bool:
+        """Whether the person or the clock asked to stop."""
+        return self.stop_requested or (self.deadline is not None and time.monotonic() >= self.deadline)
+
+    def request_stop(self, number: int, frame: object) -> None:
+        """Signal handler: stop after this step; a second signal ends the process at once."""
+        if self.stop_requested:
+            raise SystemExit(EXIT_STOPPED)
+        self.stop_requested = True
+        print("\nSaving and stopping …", file=sys.stderr, flush=True)
+
+    def stage(self, done: int, total: int, text: str) -> None:
+        """Progress of everything but the main loop."""
+        self._say({"stage": text, "done": done, "total": total}, f"{text} ({done:,} of {total:,})", done >= total)
+
+    def progress(self, progress: object) -> None:
+        """Progress of the main loop."""
+        values = {name: getattr(progress, name) for name in progress.__dataclass_fields__}
+        left = values["seconds_left"]
+        text = (
+            f"step {values['step']:,} of {values['steps']:,}, loss {values['loss']:.4f}, "
+            f"{values['samples']:,} samples, {values['samples_per_second']:.1f} per second"
+            + (f", {in_words(left)} left" if left is not None else "")
+        )
+        self._say(values, text, values["step"] == values["steps"])
+
+    def _say(self, values: dict, text: str, last: bool) -> None:
+        now = time.monotonic()
+        if not last and now - self._said < (0.2 if self.terminal else 10.0):
+            return
+        self._said = now
+        if self.as_json:
+            print(json.dumps(values), flush=True)
+        elif self.terminal:
+            print(f"\r\x1b[K{text}", end="\n" if last else "", file=sys.stderr, flush=True)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+
+def in_words(seconds: float) -> str:
+    """A time span as people say it: "about 20 s", "about 3 min", "about 5 h"."""
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s"
+    return f"about {round(seconds / 60)} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return the exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped and saved."""
+    options = parser().parse_args(arguments)
+    reporter = Reporter(as_json=options.json, minutes=options.minutes)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, reporter.request_stop)
+    try:
+        # Imported here, so that --help answers at once.
+        from dataclasses import replace
+
+        from gpsdream_app.training.config import TrainConfig
+        from gpsdream_app.training.run import Listener, TrainingRun, merge
+
+        config = TrainConfig.open(options.config) if options.config else TrainConfig()
+        if options.base is not None and options.config is None:
+            config = TrainConfig.for_base()
+        names = ("steps", "batch", "precision", "lora_rank", "seed")
+        config = merge(config, [(name, getattr(options, name)) for name in names])
+        if options.name:
+            config = replace(config, card=replace(config.card, name=options.name, title=options.name))
+        run = TrainingRun(
+            options.out,
+            config,
+            Listener(reporter.stage, reporter.progress, reporter.stopped),
+            base=options.base,
+        )
+        model = run.run(options.photos)
+    except GPSDreamError as error:
+        failure = error.failure
+        if options.json:
+            print(json.dumps({"error": failure.kind, "message": failure.message, "hint": failure.hint}), flush=True)
+        else:
+            print(f"\ngpsdream: {failure.message} {failure.hint}".rstrip(), file=sys.stderr)
+            if os.environ.get("GPSDREAM_DEBUG") and failure.details:
+                print(failure.details, file=sys.stderr)
+        return EXIT_USAGE if failure.kind is ErrorKind.BAD_REQUEST else EXIT_FAILED
+    except FloatingPointError as error:
+        print(f"\ngpsdream: {error} Start again with a lower learning rate.", file=sys.stderr)
+        return EXIT_FAILED
+    if model is None:
+        if not options.json:
+            print(f"\nStopped and saved. The same command goes on from here: {options.out}", file=sys.stderr)
+        return EXIT_STOPPED
+    if options.json:
+        print(json.dumps({"model": str(model)}), flush=True)
+    else:
+        print(f"\nThe model is in {model}", file=sys.stderr)
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

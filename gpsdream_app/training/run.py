@@ -1,0 +1,332 @@
+"""A whole training run, from a folder of photos to a model folder. Every stage is kept, so a run can be resumed."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig
+
+from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+from gpsdream_app.domain.model_card import Example, ModelCard
+from gpsdream_app.domain.places import Place
+from gpsdream_app.generation.previews import fit_preview
+from gpsdream_app.models.checkpoint import save_pipeline
+from gpsdream_app.models.codec import LappedAutoencoder
+from gpsdream_app.models.pipeline import GPSDiffusionPipeline
+from gpsdream_app.photos.catalogue import Catalogue
+from gpsdream_app.training.batches import CropSampler, pictures_from_pixels
+from gpsdream_app.training.build import build_small, open_base
+from gpsdream_app.training.codec import psnr, train_linear, train_refiner
+from gpsdream_app.training.config import TrainConfig
+from gpsdream_app.training.loop import BatchSource, Loop, Progress
+from gpsdream_app.training.prepare import check_box, check_disk, coverage_of, photos_of, prepare
+from gpsdream_app.training.prepared import INDEX_FILE, PreparedPhotos, fixed_crops
+from gpsdream_app.training.sources import CachedLatents, FreshLatents
+from gpsdream_app.training.tokenizer import train_tokenizer
+
+MOST_WORDS = 40
+CODEC_FILE = "stage.json"
+
+
+@dataclass
+class Listener:
+    """Who is told how a run goes.
+
+    Attributes:
+        stage: told (done, total, text) of everything but the main loop.
+        progress: told about every step of the main loop.
+        stopped: asked often; True saves and ends the run.
+    """
+
+    stage: Callable[[int, int, str], None]
+    progress: Callable[[Progress], None]
+    stopped: Callable[[], bool]
+
+
+class TrainingRun:
+    """One output folder: prepared photos, codec, checkpoints, log, and in the end the model."""
+
+    def __init__(self, out: Path, config: TrainConfig, listener: Listener, *, base: Path | None = None) -> None:
+        """Set up a run.
+
+        Args:
+            out: folder of the run.
+            config: recipe.
+            listener: who is told.
+            base: Stable Diffusion folder to start from; None trains a small model from nothing.
+        """
+        self.out, self.config, self.listener, self.base = out, config, listener, base
+
+    @property
+    def model_folder(self) -> Path:
+        """Where the finished model is written."""
+        return self.out / "model"
+
+    def run(self, photos: Path | None) -> Path | None:
+        """Train.
+
+        Args:
+            photos: folder of geotagged photos; not needed when `out` holds prepared ones.
+
+        Returns:
+            The model folder, or None if the run was stopped before its end.
+
+        Raises:
+            GPSDreamError: with a sentence, for everything that a person can put right.
+        """
+        self.out.mkdir(parents=True, exist_ok=True)
+        check_disk(self.out, 500_000_000)
+        self._keep_recipe()
+        try:
+            prepared = self._prepared(photos)
+            sampler = self._sampler(prepared)
+            torch.manual_seed(self.config.loop.seed)
+            pipeline = self._pipeline(prepared, sampler)
+        except KeyboardInterrupt:
+            return None
+        source = self._source(pipeline, prepared, sampler)
+        loop = Loop(
+            pipeline,
+            source,
+            self.out,
+            self.config.loop,
+            self.config.loss,
+            train_text=self.base is None,
+            samples=self._samples(prepared),
+            sampling=self._sampling(),
+        )
+        finished = loop.run(on_progress=self.listener.progress, stop=self.listener.stopped)
+        if loop.is_main:
+            self._write_model(loop, pipeline, prepared)
+        return self.model_folder if finished else None
+
+    def _keep_recipe(self) -> None:
+        path = self.out / "recipe.json"
+        recipe = {**self.config.to_dict(), "base": self.base.name if self.base else None}
+        text = json.dumps(recipe, indent=1, ensure_ascii=False)
+        if path.exists():
+            before = json.loads(path.read_text(encoding="utf-8"))
+            for part in ("model", "base"):
+                if before.get(part) != json.loads(text)[part]:
+                    raise GPSDreamError(
+                        ErrorKind.BAD_REQUEST,
+                        f"“{self.out.name}” holds a run with another {part}, so it cannot be resumed with this recipe.",
+                        "Give another folder with --out, or the recipe that the run was started with.",
+                    )
+        path.write_text(text, encoding="utf-8")
+
+    def _prepared(self, photos: Path | None) -> PreparedPhotos:
+        folder = self.out / "prepared"
+        if not (folder / INDEX_FILE).exists():
+            if photos is None:
+                raise GPSDreamError(ErrorKind.BAD_REQUEST, "No photos are given.", "Name their folder with --photos.")
+            self.listener.stage(0, 1, "importing photos")
+            with Catalogue(self.out / "photos.sqlite") as catalogue:
+                records = photos_of(photos, catalogue, self.listener.stopped)
+            if self.listener.stopped():
+                raise KeyboardInterrupt
+            prepare(
+                records,
+                folder,
+                self.config.data,
+                seed=self.config.loop.seed,
+                report=self.listener.stage,
+                cancelled=self.listener.stopped,
+            )
+        prepared = PreparedPhotos.open(folder)
+        check_box(prepared.box(self.config.data.box_margin_metres))
+        return prepared
+
+    def _sampler(self, prepared: PreparedPhotos) -> CropSampler:
+        data = self.config.data
+        return CropSampler(
+            prepared,
+            prepared.part(validation=False),
+            self.config.model.image_size,
+            smallest_scale=data.smallest_scale,
+            place_jitter_metres=data.place_jitter_metres,
+            heading_jitter_degrees=data.heading_jitter_degrees,
+            seed=self.config.loop.seed,
+        )
+
+    def _pipeline(self, prepared: PreparedPhotos, sampler: CropSampler) -> GPSDiffusionPipeline:
+        config = self.config
+        box = prepared.box(config.data.box_margin_metres)
+        has_heading = any(photo.heading is not None for photo in prepared.photos)
+        if self.base is None:
+            texts = [
+                text for photo in prepared.photos for view in photo.views for text in (view.caption, *view.tags) if text
+            ]
+            tokenizer = train_tokenizer(
+                texts, vocabulary_size=config.model.vocabulary_size, max_tokens=config.model.max_tokens
+            )
+            pipeline = build_small(config.model, config.loss, box, tokenizer, has_heading=has_heading)
+            self._codec(pipeline.vae, prepared, sampler)
+            return pipeline
+        pipeline = open_base(self.base, config.model, box, has_heading=has_heading)
+        sampler.side = pipeline.unet.config.sample_size * pipeline.vae_scale
+        pipeline.scheduler.register_to_config(timestep_spacing="trailing")
+        if config.loop.lora_rank:
+            pipeline.unet.requires_grad_(False)
+            targets = ["to_q", "to_k", "to_v", "to_out.0"]
+            pipeline.unet.add_adapter(
+                LoraConfig(r=config.loop.lora_rank, lora_alpha=config.loop.lora_rank, target_modules=targets)
+            )
+        if config.loop.gradient_checkpointing:
+            pipeline.unet.enable_gradient_checkpointing()
+        return pipeline
+
+    def _codec(self, codec: LappedAutoencoder, prepared: PreparedPhotos, sampler: CropSampler) -> None:
+        """Train the codec, or read the one that an earlier start trained; a longer refiner is trained anew."""
+        folder, loop = self.out / "codec", self.config.loop
+        done = {"linear": 0, "refiner": 0}
+        if (folder / CODEC_FILE).exists():
+            done = json.loads((folder / CODEC_FILE).read_text(encoding="utf-8"))
+            codec.load_state_dict(LappedAutoencoder.from_pretrained(folder, local_files_only=True).state_dict())
+
+        def report(step: int, steps: int, text: str) -> None:
+            if self.listener.stopped():
+                raise KeyboardInterrupt
+            self.listener.stage(step, steps, text)
+
+        if not done["linear"]:
+            train_linear(codec, sampler, steps=loop.codec_steps, batch=32, report=report)
+            done = {"linear": loop.codec_steps, "refiner": 0}
+            self._save_codec(codec, done)
+        if done["refiner"] < loop.refiner_steps:
+            train_refiner(codec, sampler, steps=loop.refiner_steps, batch=16, noise=loop.refiner_noise, report=report)
+            self._save_codec(codec, {**done, "refiner": loop.refiner_steps})
+        codec.eval()
+
+    def _save_codec(self, codec: LappedAutoencoder, done: dict[str, int]) -> None:
+        folder = self.out / "codec"
+        codec.save_pretrained(folder)
+        (folder / CODEC_FILE).write_text(json.dumps(done), encoding="utf-8")
+
+    def _source(self, pipeline: GPSDiffusionPipeline, prepared: PreparedPhotos, sampler: CropSampler) -> BatchSource:
+        if isinstance(pipeline.vae, LappedAutoencoder):
+            return FreshLatents(pipeline.vae, sampler, prepared)
+        return CachedLatents.build(
+            pipeline,
+            prepared,
+            sampler,
+            self.out / "cache",
+            crops_per_photo=self.config.data.cached_crops,
+            report=self.listener.stage,
+        )
+
+    def _samples(self, prepared: PreparedPhotos) -> list[tuple[str, Place | None]]:
+        """Fixed words and places for validation pictures: some with words, some without, one with words alone."""
+        photos = sorted(prepared.photos, key=lambda photo: (photo.lat, photo.lon))
+        chosen = [photos[index * (len(photos) - 1) // 4] for index in range(5)]
+        samples: list[tuple[str, Place | None]] = []
+        for photo in chosen:
+            place = Place(*photo.place_at(0.5), photo.heading)
+            words = photo.views[len(photo.views) // 2].caption if photo.views else ""
+            samples += [("", place), (words, place)]
+        return [*samples, (samples[1][0], None), ("", None)]
+
+    def _sampling(self) -> dict[str, Any]:
+        defaults = {"steps": 20, "text_guidance": 2.0, "place_guidance": 3.0, **self.config.card.defaults}
+        return {"num_inference_steps": defaults.pop("steps"), **defaults}
+
+    def _write_model(self, loop: Loop, pipeline: GPSDiffusionPipeline, prepared: PreparedPhotos) -> None:
+        self.listener.stage(0, 1, "writing the model")
+        pipeline.to("cpu")
+        if loop.average is not None:
+            loop.average.shadow = {name: value.cpu() for name, value in loop.average.shadow.items()}
+            loop.average.swap(loop.bare)
+        if self.base is not None and self.config.loop.lora_rank:
+            # Merged into the weights, so that the folder opens everywhere without peft.
+            pipeline.unet.fuse_lora()
+            pipeline.unet.unload_lora()
+        pipeline.unet.eval()
+        save_pipeline(pipeline, self.model_folder, self._card(loop, pipeline, prepared), shard_size="2GB")
+
+    def _card(self, loop: Loop, pipeline: GPSDiffusionPipeline, prepared: PreparedPhotos) -> ModelCard:
+        config, card = self.config, self.config.card
+        photos = prepared.part(validation=False)
+        held_out = prepared.part(validation=True)
+        crops = list(fixed_crops(prepared, held_out or photos, self._side(pipeline)))[:64]
+        pictures = pictures_from_pixels([crop.pixels for crop in crops])
+        with torch.no_grad():
+            encoded = pipeline.vae.encode(pictures.to(pipeline.vae.dtype))
+            latents = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mean
+            decoded = pipeline.vae.decode(latents).sample
+        measured_on = "held-out photos" if held_out else "the training photos themselves"
+        scores = {"autoencoder_psnr_db": {"value": round(psnr(decoded, pictures), 2), "on": measured_on}}
+        choices: dict[str, Any] = {
+            "data": asdict(config.data),
+            "model": asdict(config.model),
+            "loss": asdict(config.loss),
+            "loop": asdict(config.loop),
+            "location_encoder": dict(pipeline.location_encoder.config),
+            "null_text": pipeline.config.null_text,
+        }
+        if not isinstance(pipeline.vae, LappedAutoencoder):
+            scale = pipeline.vae.config.scaling_factor
+            choices["preview_matrix"] = fit_preview(latents.float() * scale, pictures)
+        training = {
+            "data": card.data,
+            "source": card.data_source,
+            "licence": card.data_licence,
+            "photos": len(photos),
+            "photos_held_out": len(held_out),
+            "steps": loop.step,
+            "samples_seen": loop.samples_seen,
+            "hours": round((loop.seconds_before + time.monotonic() - loop.started) / 3600, 2),
+            "hardware": f"{loop.accelerator.device.type}, {platform.machine()}, {torch.get_num_threads()} threads",
+            "finished": datetime.datetime.now(datetime.UTC).date().isoformat(),
+            "base": self.base.name if self.base else None,
+        }
+        return ModelCard(
+            name=card.name,
+            title=card.title,
+            description=card.description,
+            box=pipeline.location_encoder.box,
+            image_size=self._side(pipeline),
+            city=card.city,
+            has_heading=bool(pipeline.location_encoder.config.has_heading),
+            defaults={"steps": 20, "text_guidance": 2.0, "place_guidance": 3.0, **card.defaults},
+            examples=self._examples(prepared),
+            words=card.words or common_words(prepared),
+            coverage=coverage_of(prepared, config.data.coverage_cell_metres),
+            choices=json.loads(json.dumps(choices)),
+            training=training,
+            scores=scores,
+            licence=card.licence,
+        )
+
+    @staticmethod
+    def _side(pipeline: GPSDiffusionPipeline) -> int:
+        return int(pipeline.unet.config.sample_size) * pipeline.vae_scale
+
+    def _examples(self, prepared: PreparedPhotos) -> tuple[Example, ...]:
+        given = self.config.card.examples
+        if given:
+            return tuple(Example(Place.from_dict(item["place"]), str(item["prompt"])) for item in given)
+        places = [(words, place) for words, place in self._samples(prepared) if words and place is not None]
+        return tuple(
+            Example(replace(place, name=f"Example {n}"), words) for n, (words, place) in enumerate(places[:3], 1)
+        )
+
+
+def common_words(prepared: PreparedPhotos) -> tuple[str, ...]:
+    """The tags that at least four views carry, most frequent first."""
+    counts = Counter(tag for photo in prepared.photos for view in photo.views for tag in view.tags)
+    return tuple(tag for tag, count in counts.most_common(MOST_WORDS) if count >= 4)
+
+
+def merge(config: TrainConfig, changes: Sequence[tuple[str, Any]]) -> TrainConfig:
+    """A recipe with some of its loop's settings replaced by those of the command line; None changes nothing."""
+    wanted = {name: value for name, value in changes if value is not None}
+    return TrainConfig.from_dict({**config.to_dict(), "loop": {**asdict(config.loop), **wanted}})
