@@ -65,9 +65,7 @@ def _add_generate(commands: argparse._SubParsersAction[_Parser]) -> None:
     where.add_argument("--lon", metavar="DEGREES", help="longitude, east positive")
     where.add_argument("--heading", metavar="DEGREES", help="direction of view, clockwise from north")
     where.add_argument("--place", metavar="TEXT", help="a crossing, neighbourhood, landmark or coordinates")
-    where.add_argument(
-        "--examples", action="store_true", help="one picture for each example place of the model"
-    )
+    where.add_argument("--examples", action="store_true", help="one picture for each example place of the model")
     what = parser.add_argument_group("what")
     what.add_argument("--prompt", metavar="WORDS", help="what to see there")
     what.add_argument("--negative", metavar="WORDS", help="what to keep away from")
@@ -76,18 +74,14 @@ def _add_generate(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     what.add_argument("--model", metavar="NAME", help="an installed model, or a model folder")
     how = parser.add_argument_group("how")
-    how.add_argument(
-        "--seed", type=int, metavar="NUMBER", help="of the first picture; left out: a new one each time"
-    )
+    how.add_argument("--seed", type=int, metavar="NUMBER", help="of the first picture; left out: a new one each time")
     how.add_argument("--n", "--count", dest="count", type=int, metavar="NUMBER", help="number of pictures (1)")
     how.add_argument("--steps", type=int, metavar="NUMBER", help="denoising steps (the model's default)")
     how.add_argument("--place-weight", type=float, metavar="WEIGHT", help="how closely to follow the place")
     how.add_argument("--words-weight", type=float, metavar="WEIGHT", help="how closely to follow the words")
     out = parser.add_argument_group("output")
     out.add_argument("--out", metavar="PATH", help="folder for copies of the pictures, or a .png file for one")
-    out.add_argument(
-        "--share-without-location", action="store_true", help="leave the place out of the copies in --out"
-    )
+    out.add_argument("--share-without-location", action="store_true", help="leave the place out of the copies in --out")
     _add_json(out)  # type: ignore[arg-type]
 
 
@@ -96,31 +90,31 @@ def _add_photos(commands: argparse._SubParsersAction[_Parser]) -> None:
         "photos", help="a collection of geotagged photos", description="Collect geotagged photos."
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    add = actions.add_parser(
-        "import", help="read a folder of photos into the catalogue; repeat it for new ones"
-    )
+    add = actions.add_parser("import", help="read a folder of photos into the catalogue; repeat it for new ones")
     add.add_argument("folder", metavar="DIR", help="a folder; its subfolders are read too")
-    add.add_argument(
-        "--workers", type=int, metavar="NUMBER", help="processes that read (as many as there are cores)"
-    )
+    add.add_argument("--workers", type=int, metavar="NUMBER", help="processes that read (as many as there are cores)")
     add.add_argument("--report", metavar="FILE", help="write the fate of every file as JSON")
     _add_json(add)
     show = actions.add_parser("list", help="what the catalogue holds")
-    show.add_argument("folder", nargs="?", metavar="DIR", help="only photos under this folder")
-    show.add_argument("--limit", type=int, default=20, metavar="NUMBER", help="photos to show (20; 0: all)")
+    show.add_argument("folder", nargs="?", metavar="DIR", help="only what is under this folder")
+    show.add_argument("--limit", type=int, default=20, metavar="NUMBER", help="how many to show (20; 0: all)")
+    show.add_argument("--rejected", action="store_true", help="files that cannot be used, and why")
     _add_json(show)
     clean = actions.add_parser("clean", help="find duplicates and photos that are far from the others")
     clean.add_argument("folder", nargs="?", metavar="DIR", help="only photos under this folder")
+    around = clean.add_mutually_exclusive_group()
+    around.add_argument("--city", metavar="NAME", help="far is what lies outside this city (manhattan)")
+    around.add_argument("--landmark", metavar="LAT,LON,METRES", help="far is what lies outside this circle")
     clean.add_argument("--apply", action="store_true", help="leave them out of training (no file is deleted)")
     _add_json(clean)
     split = actions.add_parser("split", help="part the photos into training and validation, without leaks")
     split.add_argument("folder", nargs="?", metavar="DIR", help="only photos under this folder")
+    split.add_argument("--by", choices=("source", "block"), default="source", help="what stays together (source)")
+    split.add_argument("--fraction", type=float, default=0.1, metavar="SHARE", help="for validation (0.1)")
+    split.add_argument("--seed", type=int, default=0, metavar="NUMBER", help="another one parts them otherwise (0)")
+    split.add_argument("--block-metres", type=float, default=200.0, metavar="METRES", help="side of a block (200)")
     split.add_argument(
-        "--by", choices=("source", "block"), default="source", help="what stays together (source)"
-    )
-    split.add_argument("--share", type=float, default=0.1, metavar="SHARE", help="of validation (0.1)")
-    split.add_argument(
-        "--seed", type=int, default=0, metavar="NUMBER", help="another seed parts them otherwise (0)"
+        "--margin-metres", type=float, default=0.0, metavar="METRES", help="nearer ones are in neither (0)"
     )
     split.add_argument("--out", metavar="FILE", help="write both lists as JSON")
     _add_json(split)

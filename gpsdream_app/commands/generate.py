@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import errno
 import os
 import re
 import secrets
 import shutil
-import signal
-import threading
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -219,30 +216,6 @@ def _place(arguments: argparse.Namespace, card: ModelCard) -> Place | None:
 # --- drawing ----------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def _cancel_on_signal(cancel: Callable[[], None]) -> Iterator[None]:
-    """Have the first Ctrl-C (or SIGTERM) cancel the job; a second one ends the program at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    asked = False
-
-    def on_signal(number: int, frame: object) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        # On a thread of its own, because the interrupted code may hold the engine's locks.
-        threading.Thread(target=cancel, name="cancel", daemon=True).start()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def draw(engine: Engine, request: GenerateRequest, library: Library, copies: Copies, answer: Answer) -> bool:
     """Draw one request to its end; returns False if it was cancelled.
 
@@ -252,7 +225,7 @@ def draw(engine: Engine, request: GenerateRequest, library: Library, copies: Cop
     from gpsdream_app.engine.base import new_job_id
 
     job_id = new_job_id()
-    with terminal.Progress("Drawing") as progress, _cancel_on_signal(lambda: engine.cancel(job_id)):
+    with terminal.Progress("Drawing") as progress, terminal.cancel_on_signal(lambda: engine.cancel(job_id)):
         for event in engine.stream(request, job_id):
             match event:
                 case EngineChanged(state=EngineState.STARTING | EngineState.WARMING, text=text) if text:

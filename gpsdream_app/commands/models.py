@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import threading
 import time
 from pathlib import Path
@@ -169,15 +168,12 @@ def get_model(arguments: argparse.Namespace) -> int:
 
         # On a thread, so that Ctrl-C asks the transfers to stop instead of waiting for them.
         thread = threading.Thread(target=fetch, name="download", daemon=True)
-        before = signal.signal(signal.SIGINT, lambda number, frame: stop.set())
-        try:
+        with terminal.cancel_on_signal(stop.set):
             thread.start()
             patience = SECONDS_TO_STOP
             while thread.is_alive() and patience > 0:
                 thread.join(0.2)
                 patience -= 0.2 if stop.is_set() else 0
-        finally:
-            signal.signal(signal.SIGINT, before)
     # A transfer that hangs is left behind: what it has written is whole as far as it goes.
     match outcome[0] if outcome else downloads.DownloadCancelled():
         case Path() as folder:
