@@ -118,6 +118,7 @@ class CachedLatents:
             lat, lon, heading = _columns(everything)
             tensors = {"mean": torch.cat(means), "deviation": torch.cat(deviations), "text": torch.cat(texts)}
             temporary = folder / "latents.safetensors.part"
+            tensors = {name: value.contiguous() for name, value in tensors.items()}
             save_file({**tensors, "lat": lat, "lon": lon, "heading": heading}, temporary)
             temporary.replace(folder / "latents.safetensors")
         source = cls(folder, sampler, prompts, len(held_out))
