@@ -67,16 +67,14 @@ def find_model(name_or_path: str | Path) -> Path:
     text = str(name_or_path)
     if isinstance(name_or_path, str) and text not in ("", ".", "..") and not set(text) & set("/\\\0"):
         for _, base in _model_bases():
-            if (base / text).is_dir():
+            if _is_dir(base / text):
                 return base / text
-    path = Path(text).expanduser()
-    try:
-        if path.is_dir():
-            return path.absolute()
-        is_file = path.is_file()
-    except (OSError, ValueError):  # a name that is too long, or holds NUL
-        is_file = False
-    if is_file:
+    path = Path(text)
+    with contextlib.suppress(RuntimeError):  # a home folder that is not known
+        path = path.expanduser()
+    if text and _is_dir(path):
+        return path.absolute()
+    if _is_file(path):
         if path.suffix.lower() in PICKLE_SUFFIXES:
             failure = _pickle_failure(path.name)
             raise GPSDreamError(failure.kind, failure.message, failure.hint)
@@ -88,6 +86,18 @@ def find_model(name_or_path: str | Path) -> Path:
     names = [model.name for model in list_models()]
     known = f"Installed are: {', '.join(names)}." if names else "No model is installed: see “gpsdream models”."
     raise GPSDreamError(ErrorKind.MODEL_MISSING, f"The model “{text[:200]}” is not installed.", known)
+
+
+def _is_dir(path: Path) -> bool:
+    with contextlib.suppress(OSError, ValueError):  # a name that is too long, or holds NUL
+        return path.is_dir()
+    return False
+
+
+def _is_file(path: Path) -> bool:
+    with contextlib.suppress(OSError, ValueError):
+        return path.is_file()
+    return False
 
 
 def list_models() -> list[InstalledModel]:
@@ -158,9 +168,7 @@ def verify_model(folder: Path, *, card: bool = True) -> list[Failure]:
     try:
         index = _read_json(folder / INDEX_FILE)
     except FileNotFoundError:
-        failures.append(
-            _corrupt(f"The model has no {INDEX_FILE}.", f"“{folder.name}” may not be a model folder.")
-        )
+        failures.append(_corrupt(f"The model has no {INDEX_FILE}.", f"“{folder.name}” may not be a model folder."))
     except (OSError, ValueError, RecursionError) as error:
         failures.append(_broken(INDEX_FILE, error))
     else:

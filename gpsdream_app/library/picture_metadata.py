@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import struct
+import warnings
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -405,12 +406,13 @@ def _place_from_exif(data: bytes) -> Place | None:
     if not data:
         return None
     try:
-        exif = Image.Exif()
-        exif.load(data)
-        gps = exif.get_ifd(_EXIF_GPS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of broken EXIF; here it is simply no place
+            exif = Image.Exif()
+            exif.load(data)
+            gps = exif.get_ifd(_EXIF_GPS)
         lat, lon = (
-            sum(float(part) / 60**power for power, part in enumerate(gps[tag]))
-            * (-1 if gps[tag - 1] in "SW" else 1)
+            sum(float(part) / 60**power for power, part in enumerate(gps[tag])) * (-1 if gps[tag - 1] in "SW" else 1)
             for tag in (2, 4)
         )
         return Place(lat, lon, float(gps[17]) if 17 in gps else None)

@@ -313,9 +313,7 @@ class Library:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            connection = sqlite3.connect(
-                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
+            connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = NORMAL")
@@ -358,9 +356,7 @@ class Library:
                 "Close the other program and try again.",
                 repr(error),
             )
-        return GPSDreamError(
-            ErrorKind.INTERNAL, "The library of pictures could not be read.", "", details=repr(error)
-        )
+        return GPSDreamError(ErrorKind.INTERNAL, "The library of pictures could not be read.", "", details=repr(error))
 
 
 def _code(error: sqlite3.Error) -> int:
