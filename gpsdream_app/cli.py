@@ -184,7 +184,7 @@ def _open_window(arguments: Sequence[str]) -> int:
             f"The window cannot be opened: {error}.",
             "`gpsdream doctor` tells what is missing. `gpsdream generate` draws without a window.",
         ) from error
-    return int(window.main(["gpsdream", *arguments]))
+    return int(window.main(list(arguments)))
 
 
 @contextlib.contextmanager

@@ -142,4 +142,4 @@ def test_the_window_is_started_with_its_own_arguments(monkeypatch: pytest.Monkey
     monkeypatch.setattr(app, "main", lambda argv: given.append(list(argv)) or 0)
     assert main([]) == 0
     assert main(["gui", "--model", "tiny"]) == 0
-    assert given == [["gpsdream"], ["gpsdream", "--model", "tiny"]]
+    assert given == [[], ["--model", "tiny"]]
