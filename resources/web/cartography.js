@@ -54,7 +54,12 @@ const Cartography = (() => {
     return (collection?.features ?? [])
       .map((feature) => {
         const lines = readLines(feature.geometry);
-        return { lines, box: union(lines.map((line) => line.box)), properties: feature.properties ?? {} };
+        return {
+          lines,
+          box: union(lines.map((line) => line.box)),
+          isLine: Boolean(feature.geometry?.type?.endsWith('LineString')),
+          properties: feature.properties ?? {},
+        };
       })
       .filter((feature) => feature.lines.length);
   }
@@ -71,6 +76,7 @@ const Cartography = (() => {
   /** Turn a city file into what is drawn. */
   function readCity(data) {
     const layers = data.layers ?? {};
+    const water = readFeatures(layers.water); // areas are ponds; lines say where the name of a river runs
     const neighbourhoods = readFeatures(layers.neighbourhoods);
     for (const area of neighbourhoods) {
       const label = area.properties.label;
@@ -81,7 +87,8 @@ const Cartography = (() => {
     return {
       land: readFeatures(layers.land),
       parks: readFeatures(layers.parks),
-      waters: readFeatures(layers.waters),
+      ponds: water.filter(({ isLine }) => !isLine),
+      rivers: water.filter(({ isLine }) => isLine),
       streets: readFeatures(layers.streets).map((street) => ({ ...street, rank: rankOf(street.properties) })),
       neighbourhoods,
       landmarks: readPoints(layers.landmarks),
@@ -112,7 +119,7 @@ const Cartography = (() => {
   const COLOURS = [
     'water', 'shallow', 'waterline', 'water-ink', 'coast', 'land', 'park', 'park-edge', 'park-ink', 'street',
     'street-edge', 'avenue', 'avenue-edge', 'border', 'area-ink', 'landmark-ink', 'landmark-year', 'landmark-dot',
-    'street-ink', 'glow-outer', 'glow-middle', 'glow-core', 'glow-blend',
+    'street-ink', 'glow-outer', 'glow-middle', 'glow-core', 'glow-blend', 'glow-under', 'glow-over',
   ];
 
   /** A value that runs through [zoom, value] stops, in a straight line between them. */
@@ -315,8 +322,12 @@ const Cartography = (() => {
       ctx.lineCap = 'round';
       ctx.fillStyle = this._colours.water;
       ctx.fillRect(0, 0, size.x, size.y);
-      if (this._city) this._drawBase(ctx, view);
-      if (this._coverage) this._drawGlow(ctx, view);
+      if (this._city) this._drawLand(ctx, view);
+      const glow = this._coverage ? this._makeGlow(view) : null;
+      // Some of the light lies under the streets and some on them, so that they stay to be seen in it.
+      this._layGlow(ctx, glow, Number(this._colours['glow-under']));
+      if (this._city) this._drawLines(ctx, view);
+      this._layGlow(ctx, glow, Number(this._colours['glow-over']));
       if (this._city) this._drawNames(ctx, view);
     },
 
@@ -348,12 +359,13 @@ const Cartography = (() => {
       return path;
     },
 
-    _drawBase(ctx, view) {
+    _drawLand(ctx, view) {
       const { _city: city, _colours: colours } = this;
       const { zoom } = view;
 
       // Shallows along the coast as in an engraved chart: steps of tone, each with a thin line at its edge.
       const land = this._path(city.land, view, true, 90);
+      this._land = land;
       const reach = ramp(zoom, [[9, 0.35], [12, 1], [16, 1.7]]);
       for (const [distance, tone, line] of [[26, 0.2, 0.22], [17, 0.4, 0.36], [10, 0.65, 0.55], [4.5, 1, 0.8]]) {
         const wide = 2 * distance * reach;
@@ -369,32 +381,39 @@ const Cartography = (() => {
 
       ctx.save();
       ctx.clip(land, 'evenodd');
+      ctx.lineWidth = 1;
       const parks = this._path(city.parks, view, true, 8);
       ctx.fillStyle = colours.park;
       ctx.fill(parks, 'evenodd');
-      ctx.lineWidth = 1;
       ctx.strokeStyle = colours['park-edge'];
       ctx.stroke(parks);
-      this._drawStreets(ctx, view);
+      const ponds = this._path(city.ponds, view, true, 8);
+      ctx.fillStyle = colours.shallow;
+      ctx.fill(ponds, 'evenodd');
+      ctx.strokeStyle = colours.waterline;
+      ctx.stroke(ponds);
       ctx.restore();
+    },
 
-      ctx.lineWidth = ramp(zoom, [[10, 0.6], [14, 1], [17, 1.5]]);
-      ctx.strokeStyle = colours.coast;
-      ctx.stroke(land);
-
+    _drawLines(ctx, view) {
+      const { _city: city, _colours: colours } = this;
+      const { zoom } = view;
+      ctx.save();
+      ctx.clip(this._land, 'evenodd');
+      this._drawStreets(ctx, view);
       const strength = ramp(zoom, [[10.6, 0], [11.6, 0.7], [15, 0.6], [17.5, 0.35]]);
       if (strength > 0) {
-        const borders = this._path(city.neighbourhoods, view, true, 8);
-        ctx.save();
-        ctx.clip(land, 'evenodd');
         ctx.globalAlpha = strength;
         ctx.lineWidth = ramp(zoom, [[11, 0.7], [15, 1.2]]);
         ctx.lineCap = 'butt';
         ctx.setLineDash(zoom < 12.5 ? [1.5, 2.5] : [1.5, 3.5, 6, 3.5]);
         ctx.strokeStyle = colours.border;
-        ctx.stroke(borders);
-        ctx.restore();
+        ctx.stroke(this._path(city.neighbourhoods, view, true, 8));
       }
+      ctx.restore();
+      ctx.lineWidth = ramp(zoom, [[10, 0.6], [14, 1], [17, 1.5]]);
+      ctx.strokeStyle = colours.coast;
+      ctx.stroke(this._land);
     },
 
     _drawStreets(ctx, view) {
@@ -429,9 +448,8 @@ const Cartography = (() => {
 
     // Coverage: counts are gathered in a grid fixed to the Earth, taken as logarithms, and laid down as soft light.
 
-    _drawGlow(ctx, view) {
+    _makeGlow(view) {
       const { cells, size } = this._coverage;
-      if (!cells.length) return;
       const radius = Math.max(size * view.scale * 1.05, ramp(view.zoom, [[9, 5], [13, 13], [16, 18]]));
       const pitch = radius / 2.5;
       const sums = new Map();
@@ -462,11 +480,17 @@ const Cartography = (() => {
         pen.drawImage(this._lamp, x - side / 2, y - side / 2, side, side);
       }
       this._colourGlow(pen, sheet);
+      return { sheet, width: sheet.width * shrink, height: sheet.height * shrink };
+    },
+
+    _layGlow(ctx, glow, opacity) {
+      if (!glow) return;
       ctx.save();
+      ctx.globalAlpha = opacity;
       ctx.globalCompositeOperation = this._colours['glow-blend'];
       ctx.imageSmoothingEnabled = true;
       ctx.imageSmoothingQuality = 'high';
-      ctx.drawImage(sheet, 0, 0, sheet.width * shrink, sheet.height * shrink);
+      ctx.drawImage(glow.sheet, 0, 0, glow.width, glow.height);
       ctx.restore();
     },
 
@@ -648,7 +672,7 @@ const Cartography = (() => {
       ctx.globalAlpha = opacity;
       ctx.font = `italic 400 ${size}px ${this._font}`;
       ctx.letterSpacing = `${(size * 0.22).toFixed(2)}px`;
-      for (const water of this._city.waters) {
+      for (const water of this._city.rivers) {
         this._nameAlong(ctx, view, occupied, water, size, 900, this._colours['water-ink'], null);
       }
       ctx.restore();

@@ -35,22 +35,20 @@
       worldCopyJump: false,
     });
     map.createPane('city').style.zIndex = 250;
+    const examples = new Marks.Examples(map, say); // arranges its cards before the city's names look for room
     const city = new Cartography.CityLayer();
     city.setTheme();
     city.addTo(map);
     const results = new Marks.Results(map, say);
-    const examples = new Marks.Examples(map, say);
     const pin = new Marks.Pin(map, say);
     city.setObstacles(() => (pin.isShown ? [] : examples.boxes ?? []));
 
     let home = null; // the view of the whole city
-    let isViewGiven = false;
     let isReduced = matchMedia('(prefers-reduced-motion: reduce)').matches;
 
     // View
 
     function goTo({ lat, lon, zoom }, animate) {
-      isViewGiven = true;
       const level = zoom ?? (map._loaded ? map.getZoom() : NOWHERE.zoom);
       if (animate && !isReduced && map._loaded) map.flyTo([lat, lon], level, { duration: 0.8 });
       else map.setView([lat, lon], level, { animate: false });
@@ -101,25 +99,36 @@
     async function showCity({ url, go }) {
       cityCount += 1;
       const mine = cityCount;
-      const data = url ? await fetchJson(url) : null;
-      if (mine !== cityCount) return; // another city was set in the meantime
+      let data = null;
+      let sentence = '';
+      try {
+        data = url ? await fetchJson(url) : null;
+        if (mine !== cityCount) return; // another city was set in the meantime
+        city.setCity(data);
+      } catch (error) {
+        data = null;
+        city.setCity(null);
+        sentence = 'The map of this city cannot be read.';
+        tellError(error);
+      }
+      const hasLayers = Object.values(data?.layers ?? {}).some((layer) => layer?.features?.length);
+      showEmpty(hasLayers ? '' : `${sentence || 'There is no map of this city yet.'} Every click still chooses a place.`);
+      home = data ? homeOf(data) : null;
       const box = data?.box;
-      home = data
-        ? { lat: data.centre?.[0] ?? (box.south + box.north) / 2, lon: data.centre?.[1] ?? (box.west + box.east) / 2, zoom: data.zoom ?? 12 }
-        : null;
       map.setMaxBounds(box ? L.latLngBounds([box.south, box.west], [box.north, box.east]).pad(0.6) : null);
       byId('zoom-home').disabled = !home;
       setAttribution(String(data?.attribution ?? ''));
-      const hasLayers = Object.values(data?.layers ?? {}).some((layer) => layer?.features?.length);
-      showEmpty(hasLayers ? '' : 'There is no map of this city yet. Every click still chooses a place.');
-      if (go || !map._loaded) {
-        goTo(home ?? NOWHERE, false);
-        isViewGiven = false;
-      }
-      city.setCity(data);
-      updateHint();
+      if (go || !map._loaded) goTo(home ?? NOWHERE, false);
       // Two frames later the city is on the screen.
       requestAnimationFrame(() => requestAnimationFrame(() => bridge.cityShown()));
+    }
+
+    function homeOf({ centre, box, zoom }) {
+      return {
+        lat: centre?.[0] ?? (box.south + box.north) / 2,
+        lon: centre?.[1] ?? (box.west + box.east) / 2,
+        zoom: zoom ?? NOWHERE.zoom,
+      };
     }
 
     let coverageCount = 0;
@@ -237,11 +246,12 @@
       map.options.inertia = !isReduced;
     }
 
+    const tellError = (error) => bridge.pageError(String(error?.stack ?? error));
     const on = (signal, act) => signal.connect(async (text) => {
       try {
         await act(JSON.parse(text));
       } catch (error) {
-        bridge.pageError(String(error?.stack ?? error));
+        tellError(error);
       }
     });
     on(bridge.show_theme, setTheme);
@@ -257,7 +267,7 @@
     on(bridge.show_pin, showPin);
     on(bridge.show_results, (items) => results.show(items));
     window.addEventListener('error', (event) => bridge.pageError(`${event.message} (${event.filename}:${event.lineno})`));
-    window.addEventListener('unhandledrejection', (event) => bridge.pageError(String(event.reason)));
+    window.addEventListener('unhandledrejection', (event) => tellError(event.reason));
 
     updateHint();
     bridge.pageReady();

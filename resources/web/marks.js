@@ -110,6 +110,7 @@ const Marks = (() => {
       const known = this.heading !== null;
       const angle = known ? this.heading : 0;
       this.root.classList.toggle('no-heading', !known);
+      this.root.classList.toggle('looks-north', angle < 24 || angle > 336);
       const [x, y] = ray(angle, RING);
       this.handle.setAttribute('transform', `translate(${x} ${y}) rotate(${angle})`);
       this.cone.setAttribute('transform', `rotate(${angle})`);
@@ -155,7 +156,7 @@ const Marks = (() => {
         const [bx, by] = ray(angle, RING + 3);
         return svg('line', { class: 'tick', x1: ax, y1: ay, x2: bx, y2: by });
       });
-      const north = svg('text', { class: 'north', x: 0, y: -RING + 15, 'aria-hidden': 'true' });
+      const north = svg('text', { class: 'north', x: 0, y: -RING - 6, 'aria-hidden': 'true' });
       north.textContent = 'N';
       this.ring = svg('circle', { class: 'ring-reach', r: RING });
       this.handle = svg('g', {
@@ -299,14 +300,14 @@ const Marks = (() => {
       this.map = map;
       this.say = say;
       this.items = [];
-      map.on('zoomend moveend resize', () => this.arrange());
+      map.on('moveend resize', () => this.arrange());
     }
 
     show(places) {
       this.items.forEach(({ marker }) => marker.remove());
       this.items = places.map((place, index) => this._make(place, index));
       this.items.forEach(({ marker }) => marker.addTo(this.map));
-      this.arrange();
+      this.map.whenReady(() => this.arrange());
     }
 
     /** Quiet: a small lamp, the card only on hover or focus. */
@@ -340,7 +341,6 @@ const Marks = (() => {
 
     /** Put every card where it covers neither a lamp nor another card, and stays in the window. */
     arrange() {
-      if (!this.map._loaded) return; // the first view arranges them
       const { x: width, y: height } = this.map.getSize();
       const taken = this.items.map(({ marker }) => {
         const { x, y } = this.map.latLngToContainerPoint(marker.getLatLng());

@@ -68,6 +68,7 @@ SWITCHES = (
         '--host-resolver-rules="MAP * ~NOTFOUND"',
         "The page needs no host at all; should a request slip past the policy and the interceptor, no name resolves.",
     ),
+    Switch("--log-level=3", "Chromium's notes to itself (no D-Bus here, ...) do not belong in a person's terminal."),
     Switch(
         "--disable-gpu",
         "Without a GPU Chromium would try drivers one after another and then fall back; saying so saves that time, "

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import QCoreApplication, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QColor, QGuiApplication
 from PySide6.QtWidgets import QLabel, QPushButton, QStackedLayout, QVBoxLayout, QWidget
 
@@ -19,6 +19,7 @@ from gpsdream_app.ui.map.scheme import PAGE_URL, Documents, page_router
 
 if TYPE_CHECKING:
     from PySide6.QtWebEngineCore import QWebEnginePage
+    from PySide6.QtWebEngineWidgets import QWebEngineView
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class MapView(QWidget):
         self._listening = False
         self._is_ready = False
         self._documents = Documents("data")
+        self._web: QWebEngineView | None = None
         self._page: QWebEnginePage | None = None
 
         self._bridge = Bridge(self)
@@ -88,7 +90,7 @@ class MapView(QWidget):
         self._patience = QTimer(self)
         self._patience.setSingleShot(True)
         self._patience.setInterval(PATIENCE_MILLISECONDS)
-        self._patience.timeout.connect(lambda: self._fail("The map takes unusually long to appear."))
+        self._patience.timeout.connect(self._on_patience_lost)
 
         self._layout = QStackedLayout(self)
         self._panel, self._sentence, self._reload = self._make_panel()
@@ -181,6 +183,7 @@ class MapView(QWidget):
             return
         self._listening = self._is_ready = False
         self._patience.start()
+        self._layout.setCurrentIndex(1)  # a hidden page draws no frame and would never be ready
         url = QUrl(PAGE_URL)
         url.setQuery(f"theme={self._theme}")
         self._page.load(url)
@@ -213,8 +216,6 @@ class MapView(QWidget):
 
     def _on_city_shown(self) -> None:
         self._patience.stop()
-        if self._page is not None and self.shows_panel:
-            self._layout.setCurrentIndex(1)
         if not self._is_ready:
             self._is_ready = True
             self.ready.emit()
@@ -245,8 +246,14 @@ class MapView(QWidget):
 
     def _on_page_failed(self, text: str) -> None:
         logger.error("The map page failed: %s", text)
-        if not self._is_ready:
+        if self._listening and not self._is_ready:
             self._fail("The map could not be drawn.")
+
+    def _on_patience_lost(self) -> None:
+        if self.isVisible():
+            self._fail("The map takes unusually long to appear.")
+        else:
+            self._patience.start()
 
     def _on_load_finished(self, ok: bool) -> None:
         if not ok:
@@ -258,6 +265,13 @@ class MapView(QWidget):
         if status != QWebEnginePage.RenderProcessTerminationStatus.NormalTerminationStatus:
             logger.error("The map's process ended: %s, code %d", status.name, code)
             self._fail("The map has stopped working.")
+
+    def _on_about_to_quit(self) -> None:
+        self._patience.stop()
+        self._listening = self._is_ready = False
+        if self._web is not None:
+            self._web.deleteLater()
+            self._web = self._page = None
 
     # The parts
 
@@ -310,7 +324,7 @@ class MapView(QWidget):
             from PySide6.QtWebChannel import QWebChannel
             from PySide6.QtWebEngineWidgets import QWebEngineView
 
-            from gpsdream_app.ui.map.web import MapPage, make_profile, qt_file
+            from gpsdream_app.ui.map.web import MapPage, MapProfile, qt_file
 
             router = page_router(self._documents, qt_file)
         except (ImportError, FileNotFoundError) as error:
@@ -318,11 +332,11 @@ class MapView(QWidget):
             self._fail_later("The map needs parts of Qt or Leaflet that are not installed here.")
             return
 
-        # Children die in the order in which they were added. The view owns the page, and the page must go before
-        # its profile, so the profile comes second.
         view = QWebEngineView(self)
-        profile = make_profile(router, self)
+        profile = MapProfile(router)
         page = MapPage(profile, view)
+        # Children die in the order in which they came, and the page must go before its profile.
+        profile.setParent(view)
         view.setPage(page)
         view.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
         view.setAcceptDrops(False)  # a dropped picture is for the window
@@ -332,7 +346,11 @@ class MapView(QWidget):
         page.setBackgroundColor(QColor(WATER[self._theme]))
         page.loadFinished.connect(self._on_load_finished)
         page.renderProcessTerminated.connect(self._on_process_gone)
-        self._page = page
+        self._web, self._page = view, page
+        application = QCoreApplication.instance()
+        if application is not None:
+            # At the end of the program Python would take the widgets apart in an order of its own.
+            application.aboutToQuit.connect(self._on_about_to_quit)
         self._layout.addWidget(view)
         self._layout.setCurrentWidget(view)
         self.setFocusProxy(view)

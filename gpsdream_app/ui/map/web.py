@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from PySide6.QtCore import QBuffer, QByteArray, QFile, QIODevice, QObject, QUrl
 from PySide6.QtGui import QDesktopServices
@@ -88,10 +89,9 @@ class SchemeHandler(QWebEngineUrlSchemeHandler):
             logger.warning("The map page asked for %s, which does not exist.", url.toString()[:200])
             job.fail(QWebEngineUrlRequestJob.Error.UrlNotFound)
             return
-        # A multimap: PySide takes a list of values for every name, whatever its stub says.
-        job.setAdditionalResponseHeaders(
-            {QByteArray(name.encode()): [QByteArray(text.encode())] for name, text in HEADERS.items()}
-        )  # type: ignore[dict-item]
+        # Qt wants a multimap: PySide takes a list of values for every name, which its stubs do not know.
+        headers: Any = {QByteArray(name.encode()): [QByteArray(text.encode())] for name, text in HEADERS.items()}
+        job.setAdditionalResponseHeaders(headers)
         buffer = QBuffer(job)  # lives as long as the job, which Chromium deletes
         buffer.setData(answer.body)
         buffer.open(QIODevice.OpenModeFlag.ReadOnly)
@@ -109,7 +109,7 @@ class Interceptor(QWebEngineUrlRequestInterceptor):
 
 
 class MapPage(QWebEnginePage):
-    """The page: stays where it is, opens links outside, writes its console to the log, is granted nothing."""
+    """The page: stays where it is, has links opened outside, writes its console to the log, is granted nothing."""
 
     def __init__(self, profile: QWebEngineProfile, parent: QObject) -> None:
         super().__init__(profile, parent)
@@ -122,14 +122,11 @@ class MapPage(QWebEnginePage):
     def acceptNavigationRequest(
         self, url: QUrl | str, kind: QWebEnginePage.NavigationType, is_main_frame: bool
     ) -> bool:
-        """Load the map page; hand clicked links to the system's browser; go nowhere else."""
+        """Load the map page and go nowhere else: links ask for a new window, and those open outside."""
         target = QUrl(url)
         if is_main_frame and f"{target.scheme()}://{target.host()}{target.path()}" == PAGE_URL:
             return True
-        if kind == QWebEnginePage.NavigationType.NavigationTypeLinkClicked:
-            open_outside(target)
-        else:
-            logger.warning("Refused to leave the map page for %s", target.toString()[:200])
+        logger.warning("Refused to leave the map page for %s", target.toString()[:200])
         return False
 
     def javaScriptConsoleMessage(
@@ -149,12 +146,16 @@ class MapPage(QWebEnginePage):
         permission.deny()
 
 
-def make_profile(router: Router, parent: QObject) -> QWebEngineProfile:
-    """Return a profile that leaves nothing on the disk and serves only our scheme."""
-    profile = QWebEngineProfile(parent)  # without a name: off the record
-    profile.setHttpCacheType(QWebEngineProfile.HttpCacheType.NoCache)
-    profile.setPersistentCookiesPolicy(QWebEngineProfile.PersistentCookiesPolicy.NoPersistentCookies)
-    profile.installUrlSchemeHandler(SCHEME.encode(), SchemeHandler(router, profile))
-    profile.setUrlRequestInterceptor(Interceptor(profile))
-    profile.downloadRequested.connect(lambda download: download.cancel())
-    return profile
+class MapProfile(QWebEngineProfile):
+    """A profile that leaves nothing on the disk and serves only our scheme."""
+
+    def __init__(self, router: Router) -> None:
+        super().__init__()  # without a name: off the record
+        # Qt keeps no reference to these two that Python would know of.
+        self._handler = SchemeHandler(router, self)
+        self._interceptor = Interceptor(self)
+        self.setHttpCacheType(QWebEngineProfile.HttpCacheType.NoCache)
+        self.setPersistentCookiesPolicy(QWebEngineProfile.PersistentCookiesPolicy.NoPersistentCookies)
+        self.installUrlSchemeHandler(SCHEME.encode(), self._handler)
+        self.setUrlRequestInterceptor(self._interceptor)
+        self.downloadRequested.connect(lambda download: download.cancel())
