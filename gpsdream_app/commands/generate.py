@@ -29,6 +29,7 @@ from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.requests import DEFAULT_MODEL, MAX_SEED, GenerateRequest
 from gpsdream_app.domain.results import Result
+from gpsdream_app.domain.words import distance_words
 from gpsdream_app.library.paths import storage_error
 
 if TYPE_CHECKING:
@@ -364,7 +365,5 @@ def describe(result: Result, path: Path) -> str:
         parts.append(place.name or f"{place.lat:.5f}, {place.lon:.5f}")
     parts += [f"seed {result.request.seed}", f"{result.seconds:.1f} s"]
     if result.photo_distance is not None and result.photo_distance > FAR_METRES:
-        metres = result.photo_distance
-        words = f"{metres / 1000:.1f} km" if metres >= 1000 else f"{metres:.0f} m"
-        parts.append(f"the model has seen no photo within {words}")
+        parts.append(f"the model has seen no photo within {distance_words(result.photo_distance)}")
     return "  ".join(parts)

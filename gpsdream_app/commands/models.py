@@ -10,6 +10,7 @@ from pathlib import Path
 from gpsdream_app.commands import terminal
 from gpsdream_app.domain.errors import GPSDreamError
 from gpsdream_app.domain.requests import DEFAULT_MODEL
+from gpsdream_app.domain.words import size_words
 
 SECONDS_TO_STOP = 3.0
 
@@ -59,7 +60,7 @@ def list_models(arguments: argparse.Namespace) -> int:
                 model.name + (" *" if model.name == DEFAULT_MODEL else ""),
                 model.card.title,
                 f"{model.card.image_size} px",
-                terminal.size_words(_bytes_in(model.path)),
+                size_words(_bytes_in(model.path)),
                 str(model.path),
             )
             for model in installed
@@ -71,8 +72,7 @@ def list_models(arguments: argparse.Namespace) -> int:
         terminal.say("\nBases to train from (gpsdream models get NAME):")
         state = {True: "downloaded", False: ""}
         rows = [
-            (item.name, item.title, terminal.size_words(item.size), item.licence, state[item.name in here])
-            for item in bases
+            (item.name, item.title, size_words(item.size), item.licence, state[item.name in here]) for item in bases
         ]
         terminal.say(terminal.table(rows))
     return terminal.OK
@@ -91,7 +91,7 @@ def show_model(arguments: argparse.Namespace) -> int:
         return terminal.OK
     box = card.box
     rows = [
-        ("folder", f"{folder} ({terminal.size_words(_bytes_in(folder))})"),
+        ("folder", f"{folder} ({size_words(_bytes_in(folder))})"),
         ("picture", f"{card.image_size} x {card.image_size} pixels"),
         ("area", f"{box.south:.4f} to {box.north:.4f} north, {box.west:.4f} to {box.east:.4f} east"),
         ("headings", "yes" if card.has_heading else "no"),
@@ -149,8 +149,8 @@ def get_model(arguments: argparse.Namespace) -> int:
     item = downloads.find_download(arguments.name)
     stop = threading.Event()
     outcome: list[Path | BaseException] = []
-    terminal.note(f"{item.title}: {terminal.size_words(item.size)}, licence {item.licence}")
-    with terminal.Progress("Downloading", terminal.size_words) as progress:
+    terminal.note(f"{item.title}: {size_words(item.size)}, licence {item.licence}")
+    with terminal.Progress("Downloading", size_words) as progress:
         started = time.monotonic()
         first: list[int] = []
 

@@ -6,7 +6,8 @@ import io
 
 import pytest
 
-from gpsdream_app.commands.terminal import Progress, size_words, table, time_words
+from gpsdream_app.commands.terminal import Progress, table
+from gpsdream_app.domain.words import distance_words, size_words, time_words
 
 
 class FakeTerminal(io.TextIOWrapper):
@@ -40,6 +41,11 @@ def test_sizes(size: int, words: str) -> None:
 )
 def test_times(seconds: float, words: str) -> None:
     assert time_words(seconds) == words
+
+
+@pytest.mark.parametrize(("metres", "words"), [(0, "0 m"), (151.4, "151 m"), (999, "1.0 km"), (12_345, "12.3 km")])
+def test_distances(metres: float, words: str) -> None:
+    assert distance_words(metres) == words
 
 
 def test_a_terminal_gets_a_bar_that_is_taken_away() -> None:
