@@ -65,8 +65,13 @@ Report = Callable[[int, int, str], None]
 class Painter(Protocol):
     """A loaded model. `gpsdream_app.generation.draw` has the real one."""
 
-    card: ModelCard
-    device: str
+    @property
+    def card(self) -> ModelCard:
+        """The model's card."""
+
+    @property
+    def device(self) -> str:
+        """Name of the device that the model runs on."""
 
     def draw(
         self, request: GenerateRequest, *, on_step: OnStep | None, cancelled: Callable[[], bool] | None
