@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from gpsdream_app.domain.errors import ErrorKind
-from gpsdream_app.domain.events import Cancelled, EngineState, Failed, Finished, Loading, Started, Step
+from gpsdream_app.domain.events import Cancelled, EngineState, Failed, Finished, Loading, Step
 from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.domain.results import Result
@@ -131,14 +131,12 @@ def test_a_damaged_model_fails_with_a_sentence(
     assert isinstance(seen.end_of(engine.submit(ask)), Finished)
 
 
-def test_shutdown_in_mid_draw_leaves_no_process(ask: GenerateRequest, tmp_path: Path) -> None:
-    engine = ProcessEngine(pictures=tmp_path, device="cpu")
-    recorder = Recorder(engine)
+def test_shutdown_in_mid_draw_leaves_no_process(engine: ProcessEngine, seen: Recorder, ask: GenerateRequest) -> None:
+    """Comes last, because the engine of this file is gone afterwards."""
     job_id = engine.submit(replace(ask, count=64, steps=200))
-    recorder.first(Started, job_id)
-    recorder.first(Step, job_id)
+    seen.first(Step, job_id)
     pid = engine.pid
     assert pid
     engine.shutdown()
     assert not psutil.pid_exists(pid)
-    assert [path for path in tmp_path.rglob("*") if path.suffix == ".part"] == []
+    assert isinstance(seen.end_of(job_id), Cancelled)
