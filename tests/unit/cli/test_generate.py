@@ -203,12 +203,14 @@ def test_ctrl_c_cancels_and_keeps_what_is_finished(
             engine.gate.clear()
             threading.Thread(target=os.kill, args=(os.getpid(), number)).start()
 
+    engine.script = Script(step_seconds=0.1)  # the listener hears of a step while the next ones wait
     engine.add_listener(interrupt)
     before = signal.getsignal(number)
     assert draw(*PLACE, "--n", "3", "--json") == 130
     assert signal.getsignal(number) is before
     answer = capsys.readouterr()
-    assert "1 finished" in answer.err
     parsed = json.loads(answer.out)
     assert parsed["cancelled"] is True
-    assert len(parsed["pictures"]) == 1
+    finished = len(parsed["pictures"])
+    assert 1 <= finished < 3
+    assert f"{finished} finished" in answer.err
