@@ -1,4 +1,4 @@
-"""Work away from the window's thread: a function runs in a pool, its outcome comes back as a call on the window's thread."""
+"""Work away from the window's thread: a function runs in a pool, its outcome comes back as a call on that thread."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Background(QObject):
         self._pool.start(_Runnable(run), priority)
 
     def close(self, timeout_milliseconds: int = 10_000) -> bool:
-        """Drop what has not begun, wait for what runs, deliver nothing more. Returns whether all of it ended in time."""
+        """Drop what has not begun, wait for what runs, deliver nothing more. Returns whether it ended in time."""
         self._open = False
         self._pool.clear()
         return self._pool.waitForDone(timeout_milliseconds)

@@ -41,7 +41,7 @@ from gpsdream_app.ui.tokens import RADIUS_SMALL, SPACE_1, SPACE_2, SPACE_3, SPAC
 TILE = 76
 GAP = SPACE_2
 GROUP_GAP = SPACE_4
-HEADER = 20
+HEADER = 24
 HEIGHT = HEADER + TILE + SPACE_2 + SPACE_3 + SPACE_2
 MAX_THUMBNAILS = 600
 
@@ -111,13 +111,13 @@ class TileDelegate(QStyledItemDelegate):
 
     def _frame(self, painter: QPainter, rect: QRect, option: QStyleOptionViewItem, index: Index) -> None:
         theme = self._theme
-        state = option.state  # type: ignore[attr-defined]
+        state = option.state
         current = bool(index.data(FilmRole.CURRENT))
         focused = bool(state & QStyle.StateFlag.State_HasFocus)
         hovered = bool(state & QStyle.StateFlag.State_MouseOver)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         if current or focused:
-            painter.setPen(QPen(theme.colour("accent"), 2.5 if current else 1.5))
+            painter.setPen(QPen(theme.colour("accent"), 2 if current else 1))
             grow = 2.5
             painter.drawRoundedRect(QRectF(rect).adjusted(-grow, -grow, grow, grow), RADIUS_SMALL + 2, RADIUS_SMALL + 2)
         else:
@@ -214,11 +214,10 @@ class FilmView(QListView):
             else:
                 text = one_line(str(index.data(FilmRole.GROUP))) or self.tr("No place")
                 found.append((QRect(tile.left(), 0, tile.width(), HEADER), text))
-        return [
-            (QRect(QPoint(max(rect.left(), 0), rect.top()), rect.bottomRight()), text)
-            for rect, text in found
-            if rect.right() - max(rect.left(), 0) > SPACE_4
-        ]
+        # A name may run on to where the next place begins.
+        ends = [rect.left() - GAP for rect, _ in found[1:]] + [self.viewport().width()]
+        widened = [(max(rect.left(), 0), end, text) for (rect, text), end in zip(found, ends, strict=True)]
+        return [(QRect(left, 0, end - left, HEADER), text) for left, end, text in widened if end - left > SPACE_4]
 
     def startDrag(self, actions: Qt.DropAction) -> None:
         """Drag the picture's file out."""

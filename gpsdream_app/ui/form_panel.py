@@ -30,7 +30,7 @@ from gpsdream_app.ui.widgets import (
 FAR_METRES = 60.0
 COUNT_FROM = MAX_PROMPT_CHARACTERS * 4 // 5
 SLIDER_STEPS = (4, 60)
-SLIDER_GUIDANCE = (0.0, 15.0)
+SMALLEST_RANGE = 4.0
 
 
 class TextEdit(QPlainTextEdit):
@@ -161,22 +161,17 @@ class PlaceRow(QWidget):
 
 
 class Labelled(QWidget):
-    """A slider under its name, the value at the right."""
+    """A slider under its name."""
 
     def __init__(self, name: str, slider: Slider, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.slider = slider
         self.caption = ElidedLabel(name, "small", self)
-        self.value = label("", "number", parent=self)
         slider.setAccessibleName(name)
-        top = QHBoxLayout()
-        top.setSpacing(SPACE_1)
-        top.addWidget(self.caption, 1)
-        top.addWidget(self.value)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addLayout(top)
+        column.addWidget(self.caption)
         column.addWidget(slider)
 
 
@@ -258,8 +253,8 @@ class FormPanel(QWidget):
 
     def _make_sliders(self) -> QHBoxLayout:
         self.detail = Labelled(self.tr("Detail"), Slider(*SLIDER_STEPS, scale=1, parent=self), self)
-        self.follow_place = Labelled(self.tr("Follow the place"), Slider(*SLIDER_GUIDANCE, parent=self), self)
-        self.follow_words = Labelled(self.tr("Follow the words"), Slider(*SLIDER_GUIDANCE, parent=self), self)
+        self.follow_place = Labelled(self.tr("Follow the place"), Slider(0, 15, parent=self), self)
+        self.follow_words = Labelled(self.tr("Follow the words"), Slider(0, 15, parent=self), self)
         row = QHBoxLayout()
         row.setSpacing(SPACE_4)
         for part in (self.follow_place, self.follow_words, self.detail):
@@ -267,7 +262,7 @@ class FormPanel(QWidget):
         return row
 
     def _make_fold(self, theme: Theme) -> QHBoxLayout:
-        self.fold = TextButton(theme, self.tr("Exact numbers"), "right", look="plain", parent=self)
+        self.fold = TextButton(theme, self.tr("Exact numbers"), "right", look="fold", parent=self)
         self.fold.setCheckable(True)
         self.fold.toggled.connect(self._fold)
         self.fold_row = QHBoxLayout()
@@ -373,6 +368,12 @@ class FormPanel(QWidget):
     def _show_model(self, *_: object) -> None:
         card = self._session.card
         self.chips.show_words(card.words if card else ())
+        if card:
+            # What the model recommends stands in the middle: left is freer, right is closer.
+            for part, name in ((self.follow_place, "place_guidance"), (self.follow_words, "text_guidance")):
+                usual = float(card.defaults.get(name, getattr(self._form, name)))
+                part.slider.show_range(0.0, min(max(2 * usual, SMALLEST_RANGE), MAX_GUIDANCE))
+            self._show_weights()
         example = next((one_line(item.prompt) for item in card.examples if item.prompt), "") if card else ""
         if example:
             self.prompt.setPlaceholderText(
@@ -419,7 +420,6 @@ class FormPanel(QWidget):
         form = self._form
         self.detail.slider.show_number(form.steps)
         self.steps.show_number(form.steps)
-        self.detail.value.setText(str(form.steps))
         self.detail.setToolTip(
             tooltip(self.tr("{0} steps. More steps take longer and show more detail.").format(form.steps))
         )

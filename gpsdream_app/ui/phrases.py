@@ -85,6 +85,11 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+def first_upper(text: str) -> str:
+    """Return a text that begins with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
 def tooltip(text: str) -> str:
     """Return a tooltip that wraps and shows a text as it is, whatever markup it may hold; empty stays empty."""
     return "<qt>" + html.escape(text).replace("\n", "<br>") + "</qt>" if text else ""

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from gpsdream_app.domain.results import Result
 from gpsdream_app.ui.job_queue import JobState, QueuedJob
-from gpsdream_app.ui.phrases import place_text, time_left_text
+from gpsdream_app.ui.phrases import first_upper, place_text, time_left_text
 from gpsdream_app.ui.picture_view import Lesson, PictureView
 from gpsdream_app.ui.session import Session, Shown
 from gpsdream_app.ui.theme import Theme
@@ -177,7 +177,7 @@ class PicturePanel(QWidget):
         if job.state is JobState.STOPPING:
             return self.tr("Stopping…")
         if job.state is JobState.LOADING:
-            return job.text[:1].upper() + job.text[1:]
+            return first_upper(job.text)
         if job.state is JobState.WAITING or not job.index:
             return self.tr("Waiting for the engine") if job.state is JobState.WAITING else self.tr("Beginning")
         steps = max(1, job.total // max(1, job.request.count))
@@ -185,7 +185,7 @@ class PicturePanel(QWidget):
         if job.request.count > 1:
             parts.insert(0, self.tr("picture {0} of {1}").format(job.picture + 1, job.request.count))
         text = " · ".join(part for part in parts if part)
-        return text[:1].upper() + text[1:]
+        return first_upper(text)
 
     def facts_text(self, result: Result) -> str:
         """Return what a person wants to know of a finished picture: “Seed 4711 · 20 steps · 2.9 s”."""

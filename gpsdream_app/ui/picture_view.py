@@ -1,4 +1,4 @@
-"""The big picture: cross-fades from preview to picture, tells place and distance under the pointer, teaches when empty."""
+"""The big picture: cross-fades from preview to picture, captions it under the pointer, teaches when it is empty."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
 from gpsdream_app.domain.results import Result
 from gpsdream_app.ui.icons import icon_pixmap
-from gpsdream_app.ui.phrases import heading_text, one_line, photo_distance_text, place_text
+from gpsdream_app.ui.phrases import first_upper, heading_text, one_line, photo_distance_text, place_text
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import (
     FADE_MILLISECONDS,
@@ -257,7 +257,7 @@ class PictureView(QWidget):
         lines = [place_text(place) if place else self.tr("No place: drawn from the words alone")]
         if place:
             parts = (photo_distance_text(result.photo_distance), heading_text(place.heading))
-            lines.append(" · ".join(part for part in parts if part))
+            lines.append(first_upper(" · ".join(part for part in parts if part)))
         lines.append(one_line(result.request.prompt))
         return [line for line in lines if line]
 

@@ -212,6 +212,10 @@ class SettingsPopover(Popover):
         self._session.background.run(
             self,
             lambda: str(folder()),
-            lambda path: QDesktopServices.openUrl(QUrl.fromLocalFile(path)),
+            _open,
             self._session.notify_failure,
         )
+
+
+def _open(folder: str) -> None:
+    QDesktopServices.openUrl(QUrl.fromLocalFile(folder))

@@ -7,29 +7,92 @@ from PySide6.QtGui import QEnterEvent, QFont, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QFrame, QSizePolicy, QVBoxLayout, QWidget
 
 from gpsdream_app.ui.filmstrip import paint_ring
+from gpsdream_app.ui.icons import icon_pixmap
 from gpsdream_app.ui.job_queue import JobQueue
 from gpsdream_app.ui.phrases import tooltip
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import RADIUS, SPACE_1, SPACE_2, TYPE_SMALL
-from gpsdream_app.ui.widgets import IconButton
 
 WIDTH = 72
 
 
-class QueueButton(QAbstractButton):
-    """A ring that fills with the drawing, the number of drawings inside it, and a word below."""
+class RailButton(QAbstractButton):
+    """A mark and a word below it."""
 
-    RING = 24
+    MARK = 24
 
-    def __init__(self, theme: Theme, queue: JobQueue, parent: QWidget | None = None) -> None:
+    def __init__(self, theme: Theme, icon_name: str, word: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._theme, self._queue = theme, queue
-        self.setText(self.tr("Queue"))
+        self._theme, self._icon_name = theme, icon_name
+        self.setText(word)
+        self.setAccessibleName(word)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        queue.changed.connect(self._tell)
         theme.changed.connect(self.update)
+
+    def sizeHint(self) -> QSize:
+        """All buttons of the rail have one size."""
+        return QSize(WIDTH - 2 * SPACE_2, 2 * SPACE_2 + self.MARK + SPACE_1 + self._word_font().pixelSize() + 4)
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        """Light up."""
+        super().enterEvent(event)
+        self.update()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Go back to rest."""
+        super().leaveEvent(event)
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw mark and word."""
+        theme = self._theme
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        rect = QRectF(self.rect())
+        if self.isChecked() or self.underMouse():
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(theme.colour("accent_soft" if self.isChecked() else "hover"))
+            painter.drawRoundedRect(rect, RADIUS, RADIUS)
+        if self.hasFocus():
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(theme.colour("accent"), 2))
+            painter.drawRoundedRect(rect.adjusted(1, 1, -1, -1), RADIUS, RADIUS)
+        self.paint_mark(painter, QRectF((self.width() - self.MARK) / 2, SPACE_2, self.MARK, self.MARK))
+        painter.setFont(self._word_font())
+        painter.setPen(theme.colour(self._ink()))
+        word = QRect(0, SPACE_2 + self.MARK + 2, self.width(), self.height() - 2 * SPACE_2 - self.MARK + 4)
+        painter.drawText(word, int(Qt.AlignmentFlag.AlignCenter), self.text())
+
+    def paint_mark(self, painter: QPainter, rect: QRectF) -> None:
+        """Draw what stands above the word."""
+        pixmap = icon_pixmap(
+            self._icon_name, getattr(self._theme.palette, self._ink()), self.MARK, self.devicePixelRatioF()
+        )
+        painter.drawPixmap(rect.topLeft(), pixmap)
+
+    def _ink(self) -> str:
+        if self.isChecked():
+            return "accent"
+        return "text" if self.underMouse() else "text_muted"
+
+    def _word_font(self) -> QFont:
+        font = QFont(self.font())
+        font.setPixelSize(TYPE_SMALL)
+        if self.isChecked():
+            font.setWeight(QFont.Weight.DemiBold)
+        return font
+
+
+class QueueButton(RailButton):
+    """A ring that fills with the drawing, with the number of drawings inside it."""
+
+    def __init__(self, theme: Theme, queue: JobQueue, parent: QWidget | None = None) -> None:
+        super().__init__(theme, "", "", parent)
+        self._queue = queue
+        self.setText(self.tr("Queue"))
+        queue.changed.connect(self._tell)
         self._tell()
 
     @property
@@ -43,46 +106,15 @@ class QueueButton(QAbstractButton):
         current = self._queue.current
         return current.fraction if current else 0.0
 
-    def sizeHint(self) -> QSize:
-        """As large as the other buttons of the rail."""
-        return QSize(WIDTH - 2 * SPACE_2, 58)
-
-    def enterEvent(self, event: QEnterEvent) -> None:
-        """Light up."""
-        super().enterEvent(event)
-        self.update()
-
-    def leaveEvent(self, event: QEvent) -> None:
-        """Go back to rest."""
-        super().leaveEvent(event)
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw ring, number and word."""
-        theme = self._theme
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if self.underMouse():
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(theme.colour("hover"))
-            painter.drawRoundedRect(QRectF(self.rect()), RADIUS, RADIUS)
-        if self.hasFocus():
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(theme.colour("accent"), 2))
-            painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), RADIUS, RADIUS)
-        ring = QRectF((self.width() - self.RING) / 2, SPACE_2, self.RING, self.RING)
-        paint_ring(painter, ring, self.fraction, theme, 2.5)
-        font = QFont(self.font())
-        font.setPixelSize(TYPE_SMALL)
-        font.setWeight(QFont.Weight.DemiBold)
-        painter.setFont(font)
-        painter.setPen(theme.colour("accent" if self.count else "text_muted"))
-        painter.drawText(ring, int(Qt.AlignmentFlag.AlignCenter), str(self.count) if self.count else "")
-        font.setWeight(QFont.Weight.Normal)
-        painter.setFont(font)
-        painter.setPen(theme.colour("text" if self.underMouse() else "text_muted"))
-        word = QRect(0, SPACE_2 + self.RING + SPACE_1, self.width(), 18)
-        painter.drawText(word, int(Qt.AlignmentFlag.AlignCenter), self.text())
+    def paint_mark(self, painter: QPainter, rect: QRectF) -> None:
+        """Draw the ring and the number."""
+        paint_ring(painter, rect.adjusted(1, 1, -1, -1), self.fraction, self._theme, 2)
+        if self.count:
+            font = self._word_font()
+            font.setWeight(QFont.Weight.DemiBold)
+            painter.setFont(font)
+            painter.setPen(self._theme.colour("accent"))
+            painter.drawText(rect, int(Qt.AlignmentFlag.AlignCenter), str(self.count) if self.count < 100 else "99+")
 
     def _tell(self) -> None:
         if self.count:
@@ -101,12 +133,12 @@ class Rail(QFrame):
         super().__init__(parent)
         self.setObjectName("rail")
         self.setFixedWidth(WIDTH)
-        self.explore = self._button(theme, "explore", self.tr("Explore"))
+        self.explore = RailButton(theme, "explore", self.tr("Explore"), self)
         self.explore.setCheckable(True)
+        self.explore.setAutoExclusive(True)
         self.explore.setChecked(True)
-        self.explore.toggled.connect(lambda _: self.explore.setChecked(True))
         self.queue = QueueButton(theme, queue, self)
-        self.settings = self._button(theme, "settings", self.tr("Settings"))
+        self.settings = RailButton(theme, "settings", self.tr("Settings"), self)
         column = QVBoxLayout(self)
         column.setContentsMargins(SPACE_2, SPACE_2, SPACE_2, SPACE_2)
         column.setSpacing(SPACE_1)
@@ -114,12 +146,3 @@ class Rail(QFrame):
         column.addStretch()
         column.addWidget(self.queue)
         column.addWidget(self.settings)
-
-    def _button(self, theme: Theme, icon_name: str, word: str) -> IconButton:
-        button = IconButton(theme, icon_name, word, size=22, look="rail", parent=self)
-        button.setText(word)
-        button.setToolTip("")
-        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-        button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        button.setFixedHeight(58)
-        return button

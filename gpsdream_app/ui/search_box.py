@@ -56,8 +56,8 @@ class HitDelegate(QStyledItemDelegate):
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Draw a hit."""
         theme, hit = self._theme, index.data(HIT_ROLE)
-        rect: QRect = option.rect  # type: ignore[attr-defined]
-        state = option.state  # type: ignore[attr-defined]
+        rect: QRect = option.rect
+        state = option.state
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if state & (QStyle.StateFlag.State_Selected | QStyle.StateFlag.State_MouseOver):
@@ -107,7 +107,8 @@ class SearchBox(QWidget):
         super().__init__(parent)
         self._theme, self._session = theme, session
         self._take_first = False
-        column = QVBoxLayout(self)
+        self._asked = False
+        column = self._column = QVBoxLayout(self)
         column.setContentsMargins(SPACE_3, SPACE_3, SPACE_3, SPACE_3)
         column.setSpacing(SPACE_1 + 2)
         column.addWidget(self._make_field(theme))
@@ -135,9 +136,13 @@ class SearchBox(QWidget):
                 event.accept()  # Escape closes the list here and stops a drawing elsewhere
         elif event.type() == QEvent.Type.FocusIn and self.edit.text().strip():
             self._pause.start()
-        elif event.type() == QEvent.Type.FocusOut and isinstance(event, QFocusEvent):
-            if event.reason() != Qt.FocusReason.ActiveWindowFocusReason:
-                self._hide_hits()
+        elif (
+            isinstance(event, QFocusEvent)
+            and event.lostFocus()
+            # Another window in front, or a menu, is no reason to lose what was found.
+            and event.reason() not in (Qt.FocusReason.ActiveWindowFocusReason, Qt.FocusReason.PopupFocusReason)
+        ):
+            self._hide_hits()
         return False
 
     def _make_field(self, theme: Theme) -> QFrame:
@@ -209,8 +214,8 @@ class SearchBox(QWidget):
                 self._take(item)
             elif self.edit.text().strip():
                 # The hits are still on their way: take the first one when they come.
-                self._take_first = True
                 self._pause.stop()
+                self._take_first = True
                 self._look_up()
             return True
         if key in (Qt.Key.Key_Up, Qt.Key.Key_Down) and self.card.isVisible() and self.hits.count():
@@ -228,10 +233,11 @@ class SearchBox(QWidget):
     def _look_up(self) -> None:
         text = self.edit.text().strip()
         if text:
+            self._asked = True
             self._session.search(text, self._found)
 
     def _found(self, text: str, hits: list[Hit]) -> None:
-        if text != self.edit.text().strip() or not (self.edit.hasFocus() or self._take_first):
+        if text != self.edit.text().strip() or not self._asked:
             return
         self.hits.clear()
         for hit in hits:
@@ -270,14 +276,13 @@ class SearchBox(QWidget):
         self.chosen.emit(hit.lat, hit.lon, hit.name)
 
     def _hide_hits(self) -> None:
+        self._asked = False
         self._pause.stop()
         self.card.hide()
         self._resize()
 
     def _resize(self) -> None:
         """Cover no more of the map than is needed, so that the rest of it takes clicks."""
-        self.layout().activate()
-        self.resize(self.width(), self.layout().sizeHint().height())
-        parent = self.parentWidget()
-        if parent:
-            self.raise_()
+        self._column.activate()
+        self.resize(self.width(), self._column.sizeHint().height())
+        self.raise_()

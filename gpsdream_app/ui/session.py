@@ -1,4 +1,4 @@
-"""What the window does, without widgets: places, drawing, pictures, saving. Widgets show its signals and call its methods."""
+"""What the window does, without widgets: places, drawing, pictures, saving. Widgets listen to it and call it."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ from gpsdream_app.ui.background import Background
 from gpsdream_app.ui.engine_bridge import EngineBridge
 from gpsdream_app.ui.film import FilmModel
 from gpsdream_app.ui.job_queue import JobQueue, QueuedJob
+from gpsdream_app.ui.phrases import first_upper
 from gpsdream_app.ui.settings import Settings
 from gpsdream_app.ui.state import FormState
 
@@ -270,14 +271,15 @@ class Session(QObject):
         if self.form.place:
             self.fly.emit(lat, lon, PLACE_ZOOM)
 
-    def pick_example(self, index: int) -> None:
-        """Take over place and words of one of the card's examples."""
+    def draw_example(self, index: int) -> None:
+        """Take over place and words of one of the card's examples, and draw it."""
         if self.card and 0 <= index < len(self.card.examples):
             example = self.card.examples[index]
             self.form.set_place(example.place)
             prompts = {other.prompt for other in self.card.examples}
             if not self.form.prompt.strip() or self.form.prompt in prompts:
                 self.form.prompt = example.prompt
+            self.draw()
 
     def search(self, text: str, found: Callable[[str, list[Hit]], None]) -> None:
         """Look a text up in the gazetteer; `found` gets the text and the hits."""
@@ -416,11 +418,14 @@ class Session(QObject):
         if not self.queue.current:
             self.film.hide_drawing()
         if isinstance(event, Failed):
-            self.notify_failure(event.failure, self.tr("Draw again"), lambda: self.submit(job.request))
-        elif isinstance(event, Cancelled) and self._following and not job.finished:
+            self.notify_failure(event.failure, self.tr("Draw again"), lambda: self._again(job.request))
+        if not isinstance(event, Finished) and self._following:
             # The half-drawn picture gives way to the last whole one.
             self.shown_changed.emit(self.shown)
         self._record(job.request, job.job_id, ENDINGS[type(event)])
+
+    def _again(self, request: GenerateRequest) -> None:
+        self.submit(request)
 
     def _engine_changed(self, event: EngineChanged) -> None:
         self.engine_state = event.state
@@ -435,7 +440,7 @@ class Session(QObject):
                 text = self.tr("Starting the engine")
             case _:
                 text = event.text or self.tr("Loading the model")
-        self.engine_text = text[:1].upper() + text[1:]
+        self.engine_text = first_upper(text)
         self.engine_text_changed.emit()
 
     def _engine_failed(self, failure: Failure) -> None:

@@ -158,7 +158,6 @@ QMainWindow, #canvas {{ background: {t.canvas}; }}
 #rail {{ background: {t.canvas}; border-right: 1px solid {t.line}; }}
 #panel, #panelScroll, #panelBody, #filmstrip {{ background: {t.surface}; }}
 #filmstrip {{ border-top: 1px solid {t.line}; }}
-#footer {{ background: {t.surface}; border-top: 1px solid {t.line}; }}
 
 QLabel {{ background: transparent; }}
 QLabel[look="title"] {{ font-size: {TYPE_TITLE}px; font-weight: 600; }}
@@ -203,6 +202,12 @@ QPushButton[look="plain"] {{
 }}
 QPushButton[look="plain"]:hover {{ background: {t.hover}; }}
 QPushButton[look="plain"]:focus {{ border: 2px solid {t.accent}; padding: 0 {SPACE_2 - 1}px; }}
+QPushButton[look="fold"] {{
+  background: transparent; border-color: transparent; color: {t.text_muted}; padding: 0 {SPACE_1}px 0 0;
+  min-height: 22px;
+}}
+QPushButton[look="fold"]:hover {{ color: {t.text}; }}
+QPushButton[look="fold"]:focus {{ border: 2px solid {t.accent}; padding: 0 {SPACE_1 - 1}px 0 0; min-height: 20px; }}
 QPushButton[look="link"] {{
   background: transparent; border-color: transparent; color: {t.accent}; font-weight: 600;
   padding: 0 {SPACE_1}px; min-height: 22px;
@@ -219,14 +224,13 @@ QToolButton {{ padding: {SPACE_1}px; }}
 QToolButton:hover {{ background: {t.hover}; }}
 QToolButton:pressed {{ background: {t.line}; }}
 QToolButton:checked {{ background: {t.accent_soft}; }}
-QToolButton[look="rail"] {{
-  font-size: {TYPE_SMALL}px; color: {t.text_muted}; padding: {SPACE_2}px {SPACE_1}px;
+QPushButton[look="segment"] {{
+  background: transparent; border-color: transparent; border-radius: {RADIUS - 2}px;
+  padding: 0 {SPACE_2}px; min-height: 26px;
 }}
-QToolButton[look="rail"]:hover {{ color: {t.text}; }}
-QToolButton[look="rail"]:checked {{ background: {t.accent_soft}; color: {t.accent}; font-weight: 600; }}
-QToolButton[look="segment"] {{ padding: {SPACE_1}px {SPACE_2}px; border-radius: {RADIUS - 2}px; }}
-QToolButton[look="segment"]:checked {{ background: {t.raised}; border: 1px solid {t.line_strong}; }}
-QToolButton[look="segment"]:focus {{ border: 2px solid {t.accent}; }}
+QPushButton[look="segment"]:hover {{ background: {t.hover}; }}
+QPushButton[look="segment"]:checked {{ background: {t.raised}; border: 1px solid {t.line_strong}; }}
+QPushButton[look="segment"]:focus {{ border: 2px solid {t.accent}; padding: 0 {SPACE_2 - 1}px; min-height: 24px; }}
 #segments {{ background: {t.sunken}; border-radius: {RADIUS}px; }}
 
 QSlider {{ min-height: 20px; background: transparent; border: none; }}

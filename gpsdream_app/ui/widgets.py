@@ -41,7 +41,7 @@ from PySide6.QtWidgets import (
 from gpsdream_app.ui.icons import icon, icon_pixmap
 from gpsdream_app.ui.phrases import tooltip
 from gpsdream_app.ui.theme import Theme
-from gpsdream_app.ui.tokens import CONTROL_HEIGHT, RADIUS, SPACE_1, SPACE_2, SPACE_3, TYPE_SMALL
+from gpsdream_app.ui.tokens import CONTROL_HEIGHT, RADIUS, SPACE_1, SPACE_2, SPACE_3, SPACE_4, TYPE_SMALL
 
 
 def label(text: str = "", look: str = "", *, wrap: bool = False, parent: QWidget | None = None) -> QLabel:
@@ -451,6 +451,12 @@ class Slider(QSlider):
     def _announce(self, value: int) -> None:
         self.number_changed.emit(value / self._scale)
 
+    def show_range(self, low: float, high: float) -> None:
+        """Take another range; the number stays as it is."""
+        self.blockSignals(True)
+        self.setRange(round(low * self._scale), round(high * self._scale))
+        self.blockSignals(False)
+
 
 class Segments(QFrame):
     """A choice of a few, all of them in sight.
@@ -469,12 +475,9 @@ class Segments(QFrame):
         row.setContentsMargins(2, 2, 2, 2)
         row.setSpacing(2)
         self._group = QButtonGroup(self)
-        self._buttons: dict[str, IconButton] = {}
+        self._buttons: dict[str, TextButton] = {}
         for key, word, icon_name in choices:
-            button = IconButton(theme, icon_name, word, size=16, look="segment", parent=self)
-            button.setText(word)
-            button.setToolTip("")
-            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+            button = TextButton(theme, word, icon_name, look="segment", parent=self)
             button.setCheckable(True)
             button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             button.clicked.connect(lambda _=False, key=key: self.chosen.emit(key))
@@ -486,7 +489,7 @@ class Segments(QFrame):
         """Show a choice without announcing it."""
         self._buttons[key].setChecked(True)
 
-    def button(self, key: str) -> IconButton:
+    def button(self, key: str) -> TextButton:
         """Return the button of a choice."""
         return self._buttons[key]
 
@@ -530,6 +533,20 @@ class Switch(QAbstractButton):
         painter.drawText(words, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), self.text())
 
 
+class Backdrop(QWidget):
+    """An unseen sheet between the window and a floating card; a click on it puts the card away.
+
+    Signals:
+        pressed: it was clicked.
+    """
+
+    pressed = Signal()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Take the click; nothing below is meant by it."""
+        self.pressed.emit()
+
+
 class Popover(QFrame):
     """A card that floats over the window beside what opened it, and goes away by Escape or a click elsewhere.
 
@@ -545,24 +562,28 @@ class Popover(QFrame):
         self.setAccessibleName(name)
         self.theme = theme
         self.column = QVBoxLayout(self)
-        self.column.setContentsMargins(SPACE_3 + SPACE_1, SPACE_3, SPACE_3 + SPACE_1, SPACE_3)
+        self.column.setContentsMargins(SPACE_4, SPACE_3, SPACE_4, SPACE_3)
         self.column.setSpacing(SPACE_2)
         self._opener: QWidget | None = None
+        self._window = window
+        self._backdrop = Backdrop(window)
+        self._backdrop.pressed.connect(self.dismiss)
+        self._backdrop.hide()
         self.setGraphicsEffect(Shadow(theme, self))
         self.hide()
+        window.installEventFilter(self)
 
     def open_beside(self, opener: QWidget) -> None:
         """Show the card at the right of a widget, its lower edge at the widget's, as far as the window reaches."""
         self._opener = opener
+        self._backdrop.setGeometry(self._window.rect())
+        self._backdrop.show()
+        self._backdrop.raise_()
         self.adjustSize()
         self._place()
         self.show()
         self.raise_()
-        self.setFocus(Qt.FocusReason.PopupFocusReason)
-        focusable = self._first_focusable()
-        if focusable:
-            focusable.setFocus(Qt.FocusReason.PopupFocusReason)
-        QApplication.instance().installEventFilter(self)
+        (self._first_focusable() or self).setFocus(Qt.FocusReason.PopupFocusReason)
 
     def toggle_beside(self, opener: QWidget) -> None:
         """Show the card, or put it away if it stands there."""
@@ -575,9 +596,10 @@ class Popover(QFrame):
         """Put the card away; the focus goes back to what opened it."""
         if self.isHidden():
             return
-        QApplication.instance().removeEventFilter(self)
-        inside = self.isAncestorOf(QApplication.focusWidget()) if QApplication.focusWidget() else False
+        focused = QApplication.focusWidget()
+        inside = focused is not None and self.isAncestorOf(focused)
         self.hide()
+        self._backdrop.hide()
         if inside and self._opener:
             self._opener.setFocus(Qt.FocusReason.PopupFocusReason)
         self.closed.emit()
@@ -589,15 +611,8 @@ class Popover(QFrame):
             self._place()
 
     def eventFilter(self, watched: object, event: QEvent) -> bool:
-        """Watch for clicks elsewhere and for the window's size."""
-        if event.type() == QEvent.Type.MouseButtonPress and isinstance(event, QMouseEvent):
-            point = event.globalPosition().toPoint()
-            inside = self.rect().contains(self.mapFromGlobal(point))
-            opener = self._opener
-            on_opener = opener is not None and opener.rect().contains(opener.mapFromGlobal(point))
-            if not inside and not on_opener:
-                self.dismiss()
-        elif event.type() == QEvent.Type.Resize and watched is self.parentWidget():
+        """Go away when the window gets another size."""
+        if event.type() == QEvent.Type.Resize:
             self.dismiss()
         return False
 
@@ -608,13 +623,20 @@ class Popover(QFrame):
         else:
             super().keyPressEvent(event)
 
+    def event(self, event: QEvent) -> bool:
+        """Keep Escape from stopping the drawing while the card is open."""
+        escape = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
+        if event.type() == QEvent.Type.ShortcutOverride and escape:
+            event.accept()
+            return True
+        return super().event(event)
+
     def _place(self) -> None:
-        opener, window = self._opener, self.parentWidget()
-        if opener is None or window is None:
+        if self._opener is None:
             return
-        corner = opener.mapTo(window, QPoint(opener.width(), opener.height()))
-        x = min(corner.x() + SPACE_2, window.width() - self.width() - SPACE_2)
-        y = max(SPACE_2, min(corner.y(), window.height() - SPACE_2) - self.height())
+        corner = self._opener.mapTo(self._window, QPoint(self._opener.width(), self._opener.height()))
+        x = min(corner.x() + SPACE_2, self._window.width() - self.width() - SPACE_2)
+        y = max(SPACE_2, min(corner.y(), self._window.height() - SPACE_2) - self.height())
         self.move(x, y)
 
     def _first_focusable(self) -> QWidget | None:

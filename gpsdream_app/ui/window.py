@@ -123,22 +123,15 @@ class DropVeil(QWidget):
 class MainWindow(QMainWindow):
     """The window."""
 
-    def __init__(
-        self,
-        theme: Theme,
-        session: Session,
-        make_map: Callable[[str], QWidget] = _web_map,
-        parent: QWidget | None = None,
-    ) -> None:
+    def __init__(self, theme: Theme, session: Session, make_map: Callable[[str], QWidget] = _web_map) -> None:
         """Build the window; nothing is read or started here.
 
         Args:
             theme: the look.
             session: what the window does.
-            make_map: makes the map in a theme (`light` or `dark`); another one stands in for it in tests.
-            parent: the Qt parent.
+            make_map: makes the map in a theme (`light` or `dark`): a `MapView`, or in tests what stands in for it.
         """
-        super().__init__(parent)
+        super().__init__()
         self.theme, self.session = theme, session
         self.setWindowTitle("GPSDream")
         self.setAcceptDrops(True)
@@ -164,21 +157,23 @@ class MainWindow(QMainWindow):
         self.splitter = QSplitter(Qt.Orientation.Horizontal, canvas)
         self.splitter.setHandleWidth(1)
         self.splitter.setChildrenCollapsible(False)
-        self.splitter.addWidget(self.map_area)
+        self.filmstrip = Filmstrip(theme, session)
+        # The strip ends where the panel begins, so that the picture gets the window's whole height.
+        left = QWidget(canvas)
+        column = QVBoxLayout(left)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.map_area, 1)
+        column.addWidget(self.filmstrip)
+        self.splitter.addWidget(left)
         self.splitter.addWidget(self.panel)
         self.splitter.setStretchFactor(0, 1)
         self.splitter.setStretchFactor(1, 0)
-        self.filmstrip = Filmstrip(theme, session, canvas)
-        right = QVBoxLayout()
-        right.setContentsMargins(0, 0, 0, 0)
-        right.setSpacing(0)
-        right.addWidget(self.splitter, 1)
-        right.addWidget(self.filmstrip)
         row = QHBoxLayout(canvas)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addWidget(self.rail)
-        row.addLayout(right, 1)
+        row.addWidget(self.splitter, 1)
         self.queue_card = QueuePopover(theme, session, canvas)
         self.settings_card = SettingsPopover(theme, session, canvas, self._keys())
         self.veil = DropVeil(theme, canvas)
@@ -224,7 +219,7 @@ class MainWindow(QMainWindow):
         board.heading_picked.connect(session.form.turn_to)
         board.heading_cleared.connect(self._clear_heading)
         board.result_clicked.connect(session.show_result)
-        board.example_clicked.connect(session.pick_example)
+        board.example_clicked.connect(session.draw_example)
         board.view_changed.connect(self._remember_view)
         session.city_changed.connect(self._show_city)
         session.model_changed.connect(self._show_model)
@@ -380,10 +375,9 @@ class MainWindow(QMainWindow):
     def save_as(self, result: Result, *, include_place: bool = True) -> None:
         """Ask for a file name and save a picture there."""
         place = result.request.place
-        name = one_line(place_text(place)) if place and include_place else one_line(result.request.prompt)[:40]
-        name = (
-            "".join(letter if letter.isalnum() or letter in " ,.&-" else "" for letter in name).strip(" .") or "picture"
-        )
+        name = place_text(place) if place and include_place else result.request.prompt[:40]
+        name = "".join(letter for letter in one_line(name) if letter.isalnum() or letter in " ,.&-").strip(" .")
+        name = name or self.tr("Picture")
         dialog = QFileDialog(self, self.tr("Save the picture"), f"{name}, seed {result.request.seed}{PICTURE_SUFFIX}")
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setNameFilter(self.tr("PNG pictures (*.png)"))
@@ -488,9 +482,7 @@ class FormScroll(QScrollArea):
         form, panel = self.widget(), self.parentWidget()
         if form is None or panel is None:
             return
-        layout = form.layout()
-        width = self.viewport().width()
-        wanted = layout.heightForWidth(width) if layout.hasHeightForWidth() else layout.sizeHint().height()
+        wanted = form.heightForWidth(self.viewport().width()) if form.hasHeightForWidth() else form.sizeHint().height()
         room = panel.height() - self.PICTURE_SMALLEST - 120
         self.setFixedHeight(max(160, min(wanted, room)))
 
