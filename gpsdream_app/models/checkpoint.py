@@ -90,23 +90,30 @@ def load_pipeline(
         except Exception as error:  # diffusers, transformers and safetensors raise a wide variety
             raise _corrupt(folder, f"its part {name} is missing or damaged", repr(error)) from None
 
+    def weights_of(name: str, cls: type, **options: Any) -> Any:
+        module = part(name, cls, use_safetensors=True, **options)
+        for tensor in (*module.parameters(), *module.buffers()):
+            # Mapped files put weights at odd addresses, where the same sum can round differently.
+            tensor.data = tensor.data.clone()
+        return module
+
     def named(name: str) -> object:
         entry = index.get(name)
         return entry[1] if isinstance(entry, list) and len(entry) == 2 else None
 
-    weights = {"use_safetensors": True, "low_cpu_mem_usage": False}
+    memory = {"low_cpu_mem_usage": False, "torch_dtype": dtype}
     stage(1, "text encoder")
     tokenizer = part("tokenizer", CLIPTokenizer)
-    text_encoder = part("text_encoder", CLIPTextModel, use_safetensors=True, dtype=dtype)
+    text_encoder = weights_of("text_encoder", CLIPTextModel, dtype=dtype)
     stage(2, "U-Net")
-    unet = part("unet", UNet2DConditionModel, torch_dtype=dtype, **weights)
+    unet = weights_of("unet", UNet2DConditionModel, **memory)
     stage(3, "picture decoder")
     autoencoder = AUTOENCODERS.get(str(named("vae")))
     if autoencoder is None:
         raise _corrupt(folder, f"“{named('vae')}” is not an autoencoder that GPSDream knows")
-    vae = part("vae", autoencoder, torch_dtype=dtype, **weights)
+    vae = weights_of("vae", autoencoder, **memory)
     stage(4, "location encoder")
-    location_encoder = part("location_encoder", LocationEncoder, torch_dtype=dtype, **weights)
+    location_encoder = weights_of("location_encoder", LocationEncoder, **memory)
     scheduler = part("scheduler", _scheduler_class(folder, named("scheduler")))
     null_text = index.get("null_text", "zeros")
     try:
