@@ -273,7 +273,8 @@ class Catalogue:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {number + 1}")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
 
@@ -303,16 +304,14 @@ class Catalogue:
         with self._lock:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._connection
-                except BaseException:
-                    self._connection.execute("ROLLBACK")
-                    raise
+                yield self._connection
                 self._connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                if self._connection.in_transaction:
+            except BaseException as error:
+                if self._connection.in_transaction:  # a full disk has ended it already
                     self._connection.execute("ROLLBACK")
-                raise _translated(error, self.path) from error
+                if isinstance(error, sqlite3.Error):
+                    raise _translated(error, self.path) from error
+                raise
 
     # Importing
 

@@ -291,8 +291,11 @@ class CleaningReport:
 
     def reasons(self) -> dict[Path, str]:
         """Return the photos that are better left out of training, and why: `duplicate` or that of a far photo."""
-        reasons = {path: "duplicate" for group in self.duplicates for path in group.others}
-        return reasons | {photo.path: photo.reason.value for photo in self.far}
+        reasons = {photo.path: photo.reason.value for photo in self.far}
+        for group in self.duplicates:
+            near = [path for path in (group.keep, *group.others) if path not in reasons]
+            reasons |= dict.fromkeys(near[1:], "duplicate")
+        return reasons
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values."""

@@ -24,6 +24,8 @@ from gpsdream_app.photos.sidecars import SidecarFields
 BATCH = 8  # files that a worker has before it at a time: enough that it never waits
 BATCH_BYTES = 8_000  # of messages that it has before it, far below what a pipe holds
 PATIENCE = 120.0  # seconds without an answer after which a file is given up
+# -P keeps the current folder, which may be full of somebody's downloads, off the path of modules.
+COMMAND = (sys.executable, "-P", "-m", "gpsdream_app.photos.worker")
 POLL = 0.1  # seconds between two looks at whether to stop
 
 
@@ -52,13 +54,12 @@ class _Worker:
 
     def __init__(self, inbox: queue.SimpleQueue[tuple[_Worker, bytes | None]]) -> None:
         environment = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", PYTHONIOENCODING="utf-8")
-        # The package must be found even where it runs from a source tree; -P keeps the current folder, which may
-        # be full of somebody's downloads, off the path.
+        # The package must be found even where it runs from a source tree.
         package = str(Path(gpsdream_app.__file__).resolve().parents[1])
         paths = [package, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
         environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "gpsdream_app.photos.worker"],
+            COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,  # only what it writes until it is ready, a traceback at most
@@ -185,12 +186,7 @@ def read_in_processes(
             crew.remove(worker)
             errors = worker.close()
             if not worker.ready:
-                raise GPSDreamError(
-                    ErrorKind.INTERNAL,
-                    "The program that reads photos could not be started.",
-                    "Run “gpsdream doctor”, which checks the installation.",
-                    errors,
-                )
+                raise _not_started(errors)
             left = [job for job, _ in worker.pending]
             if left and (worker.given_up is None or worker.given_up is left[0]):
                 reason = Reason.TOO_SLOW if worker.given_up else Reason.READER_DIED
@@ -221,11 +217,23 @@ def _feed(
         if job is None:
             return
         if not idle and len(crew) < workers:
-            worker = _Worker(inbox)
+            try:
+                worker = _Worker(inbox)
+            except OSError as error:
+                raise _not_started(repr(error)) from error
             crew.append(worker)
         else:
             worker = min(free, key=lambda item: len(item.pending))
         worker.give(job)
+
+
+def _not_started(details: str) -> GPSDreamError:
+    return GPSDreamError(
+        ErrorKind.INTERNAL,
+        "The program that reads photos could not be started.",
+        "Run “gpsdream doctor”, which checks the installation.",
+        details,
+    )
 
 
 def _give_up_slow(crew: list[_Worker], patience: float) -> None:
