@@ -1,6 +1,6 @@
 """A model that needs no torch, for tests of the engine's process; run as a program, it is that process.
 
-A prompt such as "hold=/tmp/gate die=3" says what happens: see `draw`.
+A prompt such as "hold=FILE die=3" says what happens: see `draw`.
 """
 
 from __future__ import annotations
