@@ -41,7 +41,10 @@
     city.addTo(map);
     const results = new Marks.Results(map, say);
     const pin = new Marks.Pin(map, say);
-    city.setObstacles(() => (pin.isShown ? [] : examples.boxes ?? []));
+    city.setObstacles(() => {
+      const hint = byId('hint').getBoundingClientRect();
+      return pin.isShown ? [] : [...(examples.boxes ?? []), [hint.left, hint.top, hint.right, hint.bottom]];
+    });
 
     let home = null; // the view of the whole city
     let isReduced = matchMedia('(prefers-reduced-motion: reduce)').matches;
@@ -142,11 +145,15 @@
 
     // Marks
 
+    let wasInviting = false;
+
     function updateHint() {
       const invites = examples.items.length > 0 && !pin.isShown;
       byId('hint').textContent = invites ? 'Click one of the glowing places, or anywhere on the map' : '';
       byId('hint').hidden = !invites;
       examples.setQuiet(pin.isShown);
+      if (invites !== wasInviting) city.redraw(); // names may take the room or must leave it
+      wasInviting = invites;
     }
 
     function showPin(place) {
@@ -262,7 +269,6 @@
     on(bridge.show_examples, (places) => {
       examples.show(places);
       updateHint();
-      city.redraw();
     });
     on(bridge.show_pin, showPin);
     on(bridge.show_results, (items) => results.show(items));

@@ -1,0 +1,174 @@
+// Reads a city file and a coverage grid into what is drawn. Geometry is kept in Mercator pixels of zoom 0, so that
+// drawing is one multiplication per point.
+'use strict';
+
+const Geometry = (() => {
+  const TILE = 256;
+
+  /** x and y of a [lon, lat] pair in Mercator pixels of zoom 0. */
+  function project(lon, lat) {
+    const sin = Math.sin((Math.min(Math.max(lat, -85.05), 85.05) * Math.PI) / 180);
+    return [TILE * (lon / 360 + 0.5), TILE * (0.5 - Math.log((1 + sin) / (1 - sin)) / (4 * Math.PI))];
+  }
+
+  // Reading a city
+
+  /** A ring or line as a flat array of projected points, with its bounding box. */
+  function readLine(points) {
+    const xy = new Float64Array(points.length * 2);
+    const box = [Infinity, Infinity, -Infinity, -Infinity];
+    points.forEach(([lon, lat], i) => {
+      const [x, y] = project(lon, lat);
+      xy[2 * i] = x;
+      xy[2 * i + 1] = y;
+      box[0] = Math.min(box[0], x);
+      box[1] = Math.min(box[1], y);
+      box[2] = Math.max(box[2], x);
+      box[3] = Math.max(box[3], y);
+    });
+    return { xy, box };
+  }
+
+  function union(boxes) {
+    return boxes.reduce(
+      (a, b) => [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[2], b[2]), Math.max(a[3], b[3])],
+      [Infinity, Infinity, -Infinity, -Infinity],
+    );
+  }
+
+  function readLines(geometry) {
+    switch (geometry?.type) {
+      case 'Polygon':
+      case 'MultiLineString':
+        return geometry.coordinates.map(readLine);
+      case 'MultiPolygon':
+        return geometry.coordinates.flat().map(readLine);
+      case 'LineString':
+        return [readLine(geometry.coordinates)];
+      default:
+        return [];
+    }
+  }
+
+  function readFeatures(collection) {
+    return (collection?.features ?? [])
+      .map((feature) => {
+        const lines = readLines(feature.geometry);
+        return {
+          lines,
+          box: union(lines.map((line) => line.box)),
+          isLine: Boolean(feature.geometry?.type?.endsWith('LineString')),
+          properties: feature.properties ?? {},
+        };
+      })
+      .filter((feature) => feature.lines.length);
+  }
+
+  function readPoints(collection) {
+    return (collection?.features ?? [])
+      .filter((feature) => feature.geometry?.type === 'Point')
+      .map((feature) => {
+        const [x, y] = project(...feature.geometry.coordinates);
+        return { x, y, properties: feature.properties ?? {} };
+      });
+  }
+
+  /** Turn a city file into what is drawn. */
+  function readCity(data) {
+    const layers = data.layers ?? {};
+    const water = readFeatures(layers.water); // areas are ponds; lines say where the name of a river runs
+    const parks = readFeatures(layers.parks);
+    const parkNames = new Set(parks.map(({ properties }) => properties.name));
+    const neighbourhoods = readFeatures(layers.neighbourhoods);
+    for (const area of neighbourhoods) {
+      const label = area.properties.label;
+      area.isNamed = area.properties.name && !parkNames.has(area.properties.name); // one name is enough
+      area.at = Array.isArray(label)
+        ? project(label[0], label[1])
+        : [(area.box[0] + area.box[2]) / 2, (area.box[1] + area.box[3]) / 2];
+    }
+    return {
+      land: readFeatures(layers.land),
+      parks,
+      ponds: water.filter(({ isLine }) => !isLine),
+      rivers: water.filter(({ isLine }) => isLine),
+      streets: readFeatures(layers.streets).map((street) => ({ ...street, rank: rankOf(street.properties) })),
+      neighbourhoods,
+      landmarks: readPoints(layers.landmarks),
+    };
+  }
+
+  /** 2: avenues and other long roads, 1: wide streets, 0: the rest. */
+  function rankOf({ kind, major }) {
+    if (kind === 'street') return major ? 1 : 0;
+    return major === false ? 1 : 2;
+  }
+
+  /** Turn a coverage grid into projected cell centres with counts. */
+  function readCoverage(data) {
+    const cells = data.cells.filter(([, , photos]) => photos > 0).map(([row, column, photos]) => {
+      const lat = data.south + (row + 0.5) * data.cell_lat;
+      const [x, y] = project(data.west + (column + 0.5) * data.cell_lon, lat);
+      return { x, y, photos };
+    });
+    const [, top] = project(data.west, data.south + data.cell_lat);
+    const [left, bottom] = project(data.west, data.south);
+    const [right] = project(data.west + data.cell_lon, data.south);
+    return { cells, size: Math.max(bottom - top, right - left) };
+  }
+
+  /** A value that runs through [zoom, value] stops, in a straight line between them. */
+  function ramp(zoom, stops) {
+    if (zoom <= stops[0][0]) return stops[0][1];
+    for (let i = 1; i < stops.length; i += 1) {
+      if (zoom <= stops[i][0]) {
+        const [z0, a] = stops[i - 1];
+        const [z1, b] = stops[i];
+        return a + ((b - a) * (zoom - z0)) / (z1 - z0);
+      }
+    }
+    return stops[stops.length - 1][1];
+  }
+
+  /** A colour between two #rrggbb colours. */
+  function blend(from, to, t) {
+    const part = (colour, i) => parseInt(colour.slice(i, i + 2), 16);
+    const mixed = [1, 3, 5].map((i) => Math.round(part(from, i) + (part(to, i) - part(from, i)) * t));
+    return `rgb(${mixed.join(' ')})`;
+  }
+
+  /** Widths of roadways in pixels by zoom, for the ranks 0, 1 and 2. */
+  const STREET_WIDTHS = [
+    [[12.6, 0.5], [14, 1.1], [15, 2.2], [16, 4.6], [17, 8.5], [18, 16], [19, 30]],
+    [[11.8, 0.5], [13, 0.9], [14, 1.8], [15, 3.2], [16, 6.4], [17, 12], [18, 23], [19, 44]],
+    [[10, 0.5], [12, 0.9], [13, 1.6], [14, 2.7], [15, 4.4], [16, 7.6], [17, 13.5], [18, 25], [19, 48]],
+  ];
+
+  /** The part of the world that a canvas shows: turns Mercator pixels of zoom 0 into canvas pixels. */
+  class View {
+    constructor(zoom, origin, size) {
+      this.zoom = zoom;
+      this.scale = 2 ** zoom;
+      this.width = size.x;
+      this.height = size.y;
+      this.left = origin.x / this.scale;
+      this.top = origin.y / this.scale;
+    }
+
+    x(x) {
+      return (x - this.left) * this.scale;
+    }
+
+    y(y) {
+      return (y - this.top) * this.scale;
+    }
+
+    /** Whether a box touches the canvas or a margin (pixels) around it. */
+    sees([x0, y0, x1, y1], margin = 0) {
+      return this.x(x1) >= -margin && this.x(x0) <= this.width + margin
+        && this.y(y1) >= -margin && this.y(y0) <= this.height + margin;
+    }
+  }
+
+  return { readCity, readCoverage, ramp, blend, STREET_WIDTHS, View };
+})();
