@@ -50,9 +50,14 @@ const Cartography = (() => {
       this.redraw();
     },
 
+    /** Draw again if the window is another than that which was drawn for. */
+    refresh() {
+      if (this._map?._loaded) this._update();
+    },
+
     redraw() {
-      this._drawn = null;
-      if (this._map && this._ctx) this._update();
+      this._state = null;
+      this.refresh();
     },
 
     getEvents() {
@@ -77,7 +82,7 @@ const Cartography = (() => {
     _covers(slack) {
       const map = this._map;
       const scale = map.getZoomScale(map.getZoom(), this._zoom);
-      if (!this._drawn || scale > slack || scale < 1 / slack) return false;
+      if (scale > slack || scale < 1 / slack) return false;
       const { min, max } = map.getPixelBounds();
       return this._drawn.contains(L.bounds(min.divideBy(scale), max.divideBy(scale)));
     },

@@ -47,12 +47,14 @@
     });
 
     let home = null; // the view of the whole city
+    let limits = null; // how far one can drag away from it
     let isReduced = matchMedia('(prefers-reduced-motion: reduce)').matches;
 
     // View
 
     function goTo({ lat, lon, zoom }, animate) {
       const level = zoom ?? (map._loaded ? map.getZoom() : NOWHERE.zoom);
+      map.setMaxBounds(limits?.contains([lat, lon]) ? limits : null); // typed coordinates may lie far away
       if (animate && !isReduced && map._loaded) map.flyTo([lat, lon], level, { duration: 0.8 });
       else map.setView([lat, lon], level, { animate: false });
     }
@@ -118,7 +120,7 @@
       showEmpty(hasLayers ? '' : `${sentence || 'There is no map of this city yet.'} Every click still chooses a place.`);
       home = data ? homeOf(data) : null;
       const box = data?.box;
-      map.setMaxBounds(box ? L.latLngBounds([box.south, box.west], [box.north, box.east]).pad(0.6) : null);
+      limits = box ? L.latLngBounds([box.south, box.west], [box.north, box.east]).pad(0.6) : null;
       byId('zoom-home').disabled = !home;
       setAttribution(String(data?.attribution ?? ''));
       if (go || !map._loaded) goTo(home ?? NOWHERE, false);
@@ -236,6 +238,7 @@
     }
 
     map.on('moveend resize', () => map._loaded && updateControls());
+    window.addEventListener('resize', () => city.refresh()); // also when the window moves to a sharper screen
 
     // What the program says
 
@@ -248,8 +251,7 @@
     function setMotion({ reduced }) {
       isReduced = reduced || matchMedia('(prefers-reduced-motion: reduce)').matches;
       document.body.classList.toggle('still', isReduced);
-      map.options.zoomAnimation = !isReduced;
-      map._zoomAnimated = !isReduced && L.Browser.any3d;
+      map._zoomAnimated = !isReduced && L.Browser.any3d; // Leaflet reads its option only once, at the start
       map.options.inertia = !isReduced;
     }
 

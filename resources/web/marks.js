@@ -146,11 +146,12 @@ const Marks = (() => {
         svg('stop', { offset: '0%', class: 'cone-near' }),
         svg('stop', { offset: '100%', class: 'cone-far' }),
       ]);
-      const [lx, ly] = ray(-HALF_VIEW, REACH);
-      const [rx, ry] = ray(HALF_VIEW, REACH);
-      this.cone = svg('path', {
-        class: 'cone', d: `M0 0L${lx} ${ly}A${REACH} ${REACH} 0 0 1 ${rx} ${ry}Z`, fill: 'url(#cone-light)',
-      });
+      // Wedges over one another, so that the light fades to the sides.
+      this.cone = svg('g', { class: 'cone' }, [1, 0.86, 0.7, 0.5].map((part) => {
+        const [lx, ly] = ray(-HALF_VIEW * part, REACH);
+        const [rx, ry] = ray(HALF_VIEW * part, REACH);
+        return svg('path', { d: `M0 0L${lx} ${ly}A${REACH} ${REACH} 0 0 1 ${rx} ${ry}Z`, fill: 'url(#cone-light)' });
+      }));
       const ticks = [90, 180, 270].map((angle) => {
         const [ax, ay] = ray(angle, RING - 3);
         const [bx, by] = ray(angle, RING + 3);
@@ -394,25 +395,22 @@ const Marks = (() => {
         ctx.fill();
         ctx.globalAlpha = 1;
       }
-      if (heading !== null) {
-        const [dx, dy] = ray(heading, radius + 6);
-        ctx.lineCap = 'round';
-        for (const [style, width] of [[edge, 5], [ink, 2.4]]) {
-          ctx.beginPath();
-          ctx.moveTo(x, y);
-          ctx.lineTo(x + dx, y + dy);
-          ctx.strokeStyle = style;
-          ctx.lineWidth = width;
-          ctx.stroke();
-        }
-      }
       ctx.beginPath();
       ctx.arc(x, y, radius, 0, 2 * Math.PI);
-      ctx.fillStyle = ink;
+      if (heading !== null) { // a beak that shows where the view goes
+        const [tipX, tipY] = ray(heading, radius + 7);
+        const [leftX, leftY] = ray(heading - 52, radius);
+        const [rightX, rightY] = ray(heading + 52, radius);
+        ctx.moveTo(x + leftX, y + leftY);
+        ctx.lineTo(x + tipX, y + tipY);
+        ctx.lineTo(x + rightX, y + rightY);
+      }
+      ctx.lineJoin = 'round';
       ctx.strokeStyle = edge;
-      ctx.lineWidth = 2;
-      ctx.fill();
+      ctx.lineWidth = 4;
       ctx.stroke();
+      ctx.fillStyle = ink;
+      ctx.fill();
       ctx.restore();
     },
   });

@@ -235,6 +235,19 @@ def test_dragging_the_map_moves_it_and_picks_nothing(driver: Driver) -> None:
     assert not picked
 
 
+def test_a_flight_arrives_and_the_pin_drops(driver: Driver) -> None:
+    driver.view.set_reduced_motion(False)
+    driver.view.fly_to(40.745, -74.01, 16)
+    driver.qtbot.waitUntil(lambda: driver.at == pytest.approx((40.745, -74.01, 16), abs=1e-4), timeout=PATIENCE)
+    driver.view.set_pin(40.745, -74.01, 15)
+    driver.wait_js("document.querySelector('.pin svg')?.classList.contains('dropping')")
+    driver.view.fly_to(48.8566, 2.3522)  # typed coordinates may lie in another city
+    driver.qtbot.waitUntil(lambda: driver.at == pytest.approx((48.8566, 2.3522, 16), abs=1e-4), timeout=PATIENCE)
+    with driver.qtbot.waitSignal(driver.view.place_picked, timeout=PATIENCE) as blocker:
+        driver.click(QPoint(100, 100))
+    assert metres(tuple(blocker.args), driver.place(QPoint(100, 100))) <= driver.metres_per_pixel()
+
+
 class Browser(QObject):
     """Stands in for the system's browser."""
 
