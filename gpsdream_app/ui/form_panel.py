@@ -190,6 +190,7 @@ class FormPanel(QWidget):
         super().__init__(parent)
         self._theme, self._session, self._form = theme, session, session.form
         column = QVBoxLayout(self)
+        # The widget's own margins are the scroll area's business.
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE_2 + 2)
         self.place = PlaceRow(theme, session, self)

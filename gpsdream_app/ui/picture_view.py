@@ -74,7 +74,7 @@ class PictureView(QWidget):
         self._fade.setDuration(FADE_MILLISECONDS)
         self._fade.valueChanged.connect(self.update)
         self._fade.finished.connect(self._forget_before)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setMouseTracking(True)
         self.setMinimumSize(200, 160)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)

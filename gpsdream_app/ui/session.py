@@ -213,6 +213,11 @@ class Session(QObject):
                     self._library.record_job(job.request, job.job_id, JobState.CANCELLED)
             self._library.close()
 
+    @property
+    def pending(self) -> int:
+        """How many pieces of background work have not come back."""
+        return self.background.pending + self._writer.pending
+
     # -- model and city --
 
     def use_model(self, name: str) -> None:

@@ -245,8 +245,9 @@ QSlider::handle:horizontal:focus {{ border: 2px solid {t.accent}; width: 12px; h
 
 QScrollArea {{ background: transparent; border: none; }}
 QScrollBar:vertical {{ width: 10px; background: transparent; margin: 2px; border: none; }}
-QScrollBar:horizontal {{ height: 10px; background: transparent; margin: 2px; border: none; }}
+QScrollBar:horizontal {{ height: 8px; background: transparent; margin: 2px; border: none; }}
 QScrollBar::handle {{ background: {t.line_strong}; border-radius: 3px; }}
+QScrollBar::handle:horizontal {{ border-radius: 2px; }}
 QScrollBar::handle:vertical {{ min-height: 28px; }}
 QScrollBar::handle:horizontal {{ min-width: 28px; }}
 QScrollBar::handle:hover {{ background: {t.text_faint}; }}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import shiboken6
 from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QAction,
@@ -142,6 +143,7 @@ class IconButton(QToolButton):
         self.setAccessibleName(name)
         self.setToolTip(tooltip(name))
         self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         if look:
             self.setProperty("look", look)
         follow(theme, self._tint)
@@ -186,6 +188,8 @@ class TextButton(QPushButton):
         super().__init__(text, parent)
         self._theme, self._icon_name, self._colour = theme, icon_name, colour
         self.setCursor(Qt.CursorShape.PointingHandCursor)
+        # A ring round what was clicked tells nothing; it is for those who go by Tab.
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setAutoDefault(False)
         if look:
             self.setProperty("look", look)
@@ -212,7 +216,7 @@ class PrimaryButton(QAbstractButton):
         self.setText(text)
         self.setAccessibleName(text)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFixedHeight(CONTROL_HEIGHT + SPACE_2)
         theme.changed.connect(self.update)
@@ -506,7 +510,7 @@ class Switch(QAbstractButton):
         self.setAccessibleName(text)
         self.setCheckable(True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         theme.changed.connect(self.update)
 
     def sizeHint(self) -> QSize:
@@ -565,6 +569,7 @@ class Popover(QFrame):
         self.column.setContentsMargins(SPACE_4, SPACE_3, SPACE_4, SPACE_3)
         self.column.setSpacing(SPACE_2)
         self._opener: QWidget | None = None
+        self._focused_before: QWidget | None = None
         self._window = window
         self._backdrop = Backdrop(window)
         self._backdrop.pressed.connect(self.dismiss)
@@ -576,6 +581,7 @@ class Popover(QFrame):
     def open_beside(self, opener: QWidget) -> None:
         """Show the card at the right of a widget, its lower edge at the widget's, as far as the window reaches."""
         self._opener = opener
+        self._focused_before = QApplication.focusWidget()
         self._backdrop.setGeometry(self._window.rect())
         self._backdrop.show()
         self._backdrop.raise_()
@@ -583,7 +589,7 @@ class Popover(QFrame):
         self._place()
         self.show()
         self.raise_()
-        (self._first_focusable() or self).setFocus(Qt.FocusReason.PopupFocusReason)
+        self.setFocus(Qt.FocusReason.PopupFocusReason)
 
     def toggle_beside(self, opener: QWidget) -> None:
         """Show the card, or put it away if it stands there."""
@@ -593,15 +599,16 @@ class Popover(QFrame):
             self.open_beside(opener)
 
     def dismiss(self) -> None:
-        """Put the card away; the focus goes back to what opened it."""
+        """Put the card away; the focus goes back to where it was."""
         if self.isHidden():
             return
         focused = QApplication.focusWidget()
-        inside = focused is not None and self.isAncestorOf(focused)
+        inside = focused is not None and (focused is self or self.isAncestorOf(focused))
         self.hide()
         self._backdrop.hide()
-        if inside and self._opener:
-            self._opener.setFocus(Qt.FocusReason.PopupFocusReason)
+        before = self._focused_before
+        if inside and before is not None and shiboken6.isValid(before):
+            before.setFocus(Qt.FocusReason.PopupFocusReason)
         self.closed.emit()
 
     def fit(self) -> None:
@@ -638,12 +645,6 @@ class Popover(QFrame):
         x = min(corner.x() + SPACE_2, self._window.width() - self.width() - SPACE_2)
         y = max(SPACE_2, min(corner.y(), self._window.height() - SPACE_2) - self.height())
         self.move(x, y)
-
-    def _first_focusable(self) -> QWidget | None:
-        for widget in self.findChildren(QWidget):
-            if widget.isEnabled() and widget.focusPolicy() & Qt.FocusPolicy.TabFocus and not widget.isHidden():
-                return widget
-        return None
 
 
 class Shadow(QGraphicsDropShadowEffect):
@@ -746,6 +747,7 @@ class ChipRow(QWidget):
         chip.setProperty("look", "chip")
         chip.setAccessibleName(word)
         chip.setCursor(Qt.CursorShape.PointingHandCursor)
+        chip.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         chip.setAutoDefault(False)
         chip.setFixedHeight(self.HEIGHT)
         chip.show()

@@ -25,6 +25,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
+    QGridLayout,
     QHBoxLayout,
     QMainWindow,
     QScrollArea,
@@ -141,6 +142,7 @@ class MainWindow(QMainWindow):
         self._connect()
         self._make_shortcuts()
         self._restore_geometry()
+        self.map.setFocus(Qt.FocusReason.OtherFocusReason)
 
     # -- the parts --
 
@@ -192,13 +194,18 @@ class MainWindow(QMainWindow):
         self.form.fold_row.addWidget(self.engine_text, 1)
         self.form_scroll = FormScroll(self.form, panel)
         self.draw = PrimaryButton(theme, self.tr("Draw"), self.tr("Ctrl+Enter"), panel)
-        column = QVBoxLayout(panel)
-        column.setContentsMargins(SPACE_4, SPACE_4, SPACE_4, SPACE_3)
-        column.setSpacing(SPACE_3)
-        column.addWidget(self.picture, 1)
-        column.addWidget(self.notice)
-        column.addWidget(self.form_scroll)
-        column.addWidget(self.draw)
+        # The form reaches to the panel's edge, so that its scroll bar stands in the margin and moves no field.
+        grid = QGridLayout(panel)
+        grid.setContentsMargins(SPACE_4, SPACE_4, 0, SPACE_3)
+        grid.setHorizontalSpacing(0)
+        grid.setVerticalSpacing(SPACE_3)
+        grid.setColumnMinimumWidth(1, SPACE_4)
+        grid.setColumnStretch(0, 1)
+        grid.setRowStretch(0, 1)
+        grid.addWidget(self.picture, 0, 0)
+        grid.addWidget(self.notice, 1, 0)
+        grid.addWidget(self.form_scroll, 2, 0, 1, 2)
+        grid.addWidget(self.draw, 3, 0)
         return panel
 
     def _keys(self) -> list[tuple[str, str]]:
@@ -470,6 +477,15 @@ class FormScroll(QScrollArea):
         self.setWidget(form)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         form.installEventFilter(self)
+        self.verticalScrollBar().rangeChanged.connect(self._keep_margin)
+        self._keep_margin(0, 0)
+
+    def _keep_margin(self, low: int, high: int) -> None:
+        """Let the fields end where the panel's other parts end, with or without the scroll bar beside them."""
+        form = self.widget()
+        bar = self.verticalScrollBar().sizeHint().width() if high > low else 0
+        if form is not None:
+            form.setContentsMargins(0, 0, max(0, SPACE_4 - bar), 0)
 
     def eventFilter(self, watched: object, event: QEvent) -> bool:
         """Follow the form's wish for height."""
