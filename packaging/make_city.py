@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Draw the vector map of Manhattan from the facts in `city_facts` and write resources/cities/manhattan.json."""
 
 from __future__ import annotations
@@ -10,16 +11,27 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "packaging")]
 
-from city_facts import landmarks, parks, shore, streets  # noqa: E402
-from shapely import LineString, MultiPolygon, Point, Polygon  # noqa: E402
+from city_facts import landmarks, neighbourhoods, old_town, parks, shore, streets  # noqa: E402
+from shapely import LineString, Point, Polygon  # noqa: E402
+from shapely.algorithms.polylabel import polylabel  # noqa: E402
 from shapely.geometry.base import BaseGeometry  # noqa: E402
-from shapely.ops import unary_union  # noqa: E402
+from shapely.ops import linemerge, unary_union  # noqa: E402
+from shapely.validation import explain_validity  # noqa: E402
 
 from gpsdream_app.geo import manhattan as grid  # noqa: E402
 
 OUTPUT = ROOT / "resources" / "cities" / "manhattan.json"
-
+# A fifth decimal of a degree is about a metre.
 DECIMALS = 5
+SHORTEST_STREET = 40.0
+
+
+def _ring(name: str, points: tuple[tuple[float, float], ...]) -> Polygon:
+    """Return a polygon of facts. Raises ValueError, with the name, if its outline crosses itself."""
+    polygon = Polygon(points)
+    if not polygon.is_valid:
+        raise ValueError(f"{name}: {explain_validity(polygon)}")
+    return polygon
 
 
 def _lonlat(point: tuple[float, float]) -> list[float]:
@@ -29,27 +41,33 @@ def _lonlat(point: tuple[float, float]) -> list[float]:
 
 def _polygons(geometry: BaseGeometry) -> list[Polygon]:
     parts = getattr(geometry, "geoms", [geometry])
-    return [part for part in parts if isinstance(part, Polygon) and part.area > 1.0]
+    return sorted(
+        (part.normalize() for part in parts if isinstance(part, Polygon) and part.area > 100.0), key=lambda p: -p.area
+    )
 
 
 def _lines(geometry: BaseGeometry) -> list[LineString]:
     parts = getattr(geometry, "geoms", [geometry])
-    return [part for part in parts if isinstance(part, LineString) and part.length > 20.0]
+    return [part for part in parts if isinstance(part, LineString) and part.length >= SHORTEST_STREET]
 
 
 def _feature(geometry: dict[str, Any], **properties: Any) -> dict[str, Any]:
     return {"type": "Feature", "properties": properties, "geometry": geometry}
 
 
-def _polygon_geometry(geometry: BaseGeometry) -> dict[str, Any]:
-    rings = []
-    for part in _polygons(geometry):
-        rings.append(
-            [[_lonlat(p) for p in ring.coords] for ring in (part.exterior, *part.interiors)]
-        )
-    if len(rings) == 1:
-        return {"type": "Polygon", "coordinates": rings[0]}
-    return {"type": "MultiPolygon", "coordinates": rings}
+def _area(geometry: BaseGeometry) -> dict[str, Any]:
+    """Return the GeoJSON of a polygon or several."""
+    polygons = [
+        [[_lonlat(point) for point in ring.coords] for ring in (part.exterior, *part.interiors)]
+        for part in _polygons(geometry)
+    ]
+    if len(polygons) == 1:
+        return {"type": "Polygon", "coordinates": polygons[0]}
+    return {"type": "MultiPolygon", "coordinates": polygons}
+
+
+def _path(line: LineString) -> dict[str, Any]:
+    return {"type": "LineString", "coordinates": [_lonlat(point) for point in line.coords]}
 
 
 def _collection(features: list[dict[str, Any]]) -> dict[str, Any]:
@@ -58,35 +76,38 @@ def _collection(features: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _pier(root: tuple[float, float], length: float, width: float, land: Polygon) -> Polygon:
     """Return a pier that stands square to the bulkhead nearest to its root."""
-    ring = land.exterior
-    along = ring.project(Point(root))
-    a, b = ring.interpolate(along - 1.0), ring.interpolate(along + 1.0)
-    dx, dy = (b.x - a.x) / a.distance(b), (b.y - a.y) / a.distance(b)
-    normal = (-dy, dx)
-    if land.contains(Point(root[0] + normal[0] * 20, root[1] + normal[1] * 20)):
-        normal = (dy, -dx)
-    x, y = root
-    head = (x + normal[0] * length, y + normal[1] * length)
-    foot = (x - normal[0] * 15, y - normal[1] * 15)
+    bulkhead = land.exterior
+    along = bulkhead.project(Point(root))
+    before, after = bulkhead.interpolate(along - 1.0), bulkhead.interpolate(along + 1.0)
+    step = before.distance(after)
+    normal = (-(after.y - before.y) / step, (after.x - before.x) / step)
+    if land.contains(Point(root[0] + 20 * normal[0], root[1] + 20 * normal[1])):
+        normal = (-normal[0], -normal[1])
+    head, foot = ((root[0] + d * normal[0], root[1] + d * normal[1]) for d in (length, -15.0))
     return LineString([foot, head]).buffer(width / 2, cap_style="flat")
 
 
-def _land() -> tuple[Polygon, BaseGeometry]:
-    """Return Manhattan without and with its piers."""
-    plain = Polygon(shore.MANHATTAN)
-    return plain, unary_union([plain, *(_pier(*pier, plain) for pier in shore.PIERS)])
+def _waterside(road: tuple[tuple[float, float], ...], south: float, north: float, land: Polygon) -> BaseGeometry:
+    """Return the land between a road along the Hudson (kerb 14 m from its middle) and the water."""
+    line = LineString(road)
+    points = [point for point in road if south < point[1] < north]
+    inner = [(_across(line, south), south), *points, (_across(line, north), north)]
+    strip = Polygon([*((x - 14.0, y) for x, y in inner), (-4000.0, north), (-4000.0, south)])
+    return strip.intersection(land)
 
 
-def _numbered(side: str, table: dict[int, str]) -> list[streets.Street]:
-    found = []
-    for number, text in table.items():
-        paths = []
-        for part in text.split(","):
-            ends = [streets.STOPS[s] if s in streets.STOPS else float(s) for s in part.split()]
-            paths.append(tuple(streets.at(end, number) for end in ends))
-        wide = number in grid.WIDE_STREETS
-        found.append(streets.Street(f"{side} {_ordinal(number)} Street", "street", wide, tuple(paths)))
-    return found
+def _across(line: LineString, along: float) -> float:
+    """Return how far east of Fifth Avenue a road is at a distance uptown."""
+    met = line.intersection(LineString([(-5000.0, along), (5000.0, along)]))
+    return float(met.centroid.x)
+
+
+def _inland(land: Polygon) -> BaseGeometry:
+    """Return the land between the roads along the rivers, where the numbered streets are."""
+    west = [*streets.HUDSON_ROAD, (-1975.0, 2300.0), *streets.RIVERSIDE, (-2700.0, 11_000.0), (-2700.0, 15_000.0)]
+    east = [*streets.SOUTH_STREET[:-2], *streets.EAST_RIVER_DRIVE, *streets.HARLEM_RIVER_DRIVE[1:], (-1100.0, 12_600.0)]
+    between = Polygon([*west, (-900.0, 15_000.0), *reversed(east)])
+    return between.buffer(1.0).intersection(land)
 
 
 def _ordinal(number: int) -> str:
@@ -94,46 +115,105 @@ def _ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
-def build() -> dict[str, Any]:
-    """Return the city as JSON values."""
-    plain, land = _land()
-    street_features = []
-    for street in [
-        *streets.AVENUES_AND_BROADWAY,
-        *_numbered("East", streets.EAST),
-        *_numbered("West", streets.WEST),
-    ]:
-        for path in street.paths:
-            line: BaseGeometry = LineString(path)
+def _numbered(side: str, table: dict[int, str]) -> list[streets.Street]:
+    found = []
+    for number, text in table.items():
+        paths = tuple(
+            tuple(
+                streets.at(streets.STOPS[stop] if stop in streets.STOPS else float(stop), number)
+                for stop in part.split()
+            )
+            for part in text.split(",")
+        )
+        name, also = f"{side} {_ordinal(number)} Street", ()
+        found.append(streets.Street(name, "street", number in grid.WIDE_STREETS, paths, also))
+    return found
+
+
+def _street_features(land: Polygon) -> list[dict[str, Any]]:
+    inland = _inland(land)
+    drawn: dict[str, tuple[streets.Street, list[LineString]]] = {}
+    groups = (
+        (land.buffer(-8.0), (*streets.AVENUES_AND_BROADWAY, *old_town.OLD_TOWN)),
+        (inland, (*_numbered("East", streets.EAST), *_numbered("West", streets.WEST), *streets.NAMED_NUMBERED)),
+    )
+    for region, found in groups:
+        for street in found:
+            lines = [LineString(path) for path in street.paths]
             if street.clip:
-                line = line.intersection(plain.buffer(-20))
-            for part in _lines(line):
-                street_features.append(
-                    _feature(
-                        {"type": "LineString", "coordinates": [_lonlat(p) for p in part.coords]},
-                        name=street.name,
-                        kind=street.kind,
-                        major=street.major,
-                    )
-                )
+                lines = [part for line in lines for part in _lines(line.intersection(region))]
+            drawn.setdefault(street.name + street.kind, (street, []))[1].extend(lines)
+    features = []
+    for street, lines in drawn.values():
+        merged = linemerge(lines) if len(lines) > 1 else lines[0] if lines else LineString()
+        for line in _lines(merged):
+            also = {"also": list(street.also)} if street.also else {}
+            features.append(_feature(_path(line), name=street.name, kind=street.kind, major=street.major, **also))
+    return features
+
+
+def _land_features(plain: Polygon) -> list[dict[str, Any]]:
+    """Return Manhattan with its piers, the islands, and the shores across the water."""
+    city = unary_union([plain, *(_pier(*pier, plain) for pier in shore.PIERS)])
+    islands = {name: _ring(name, ring) for name, ring in shore.ISLANDS}
+    features = [_feature(_area(city), name="Manhattan", kind="city")]
+    features += [_feature(_area(ring), name=name, kind="island") for name, ring in islands.items()]
+    # A rounded outline of the own land keeps the river open where the list of the far shore is too rough.
+    river = unary_union(
+        [
+            plain.buffer(shore.HARLEM_RIVER_WIDTH),
+            *(ring.buffer(60.0) for name, ring in islands.items() if name != "Marble Hill"),
+        ]
+    )
+    for name, ring in shore.SHORES.items():
+        far = _ring(name, ring).difference(river)
+        if name == "The Bronx":
+            far = far.difference(islands["Marble Hill"])
+        far = far.buffer(-25.0).buffer(25.0).simplify(4.0)
+        features.append(_feature(_area(far), name=name, kind="shore"))
+    return features
+
+
+def _park_features(land: Polygon) -> list[dict[str, Any]]:
+    areas: dict[str, list[BaseGeometry]] = {}
+    for name, ring in parks.PARKS:
+        areas.setdefault(name, []).append(_ring(name, ring).intersection(land))
+    for name, road, south, north in parks.WATERSIDE:
+        areas.setdefault(name, []).append(_waterside(road, south, north, land))
+    return [_feature(_area(unary_union(parts)), name=name) for name, parts in areas.items()]
+
+
+def _neighbourhood_features(land: Polygon) -> list[dict[str, Any]]:
+    features = []
+    for name, ring in neighbourhoods.NEIGHBOURHOODS:
+        area = _ring(name, ring).intersection(land)
+        largest = _polygons(area)[0]
+        features.append(_feature(_area(largest), name=name, label=_lonlat(polylabel(largest, 10.0).coords[0])))
+    for name, ring in shore.ISLANDS:
+        if name not in ("Liberty Island", "Ellis Island"):
+            label = _lonlat(polylabel(_ring(name, ring), 10.0).coords[0])
+            features.append(_feature(_area(_ring(name, ring)), name=name, label=label))
+    return features
+
+
+def build() -> dict[str, Any]:
+    """Return the city as JSON values (see `gpsdream_app.geo.city`)."""
+    land = _ring("Manhattan", shore.MANHATTAN)
     return {
         "schema": 1,
         "id": "manhattan",
         "name": "Manhattan",
-        "box": {"south": 40.69, "west": -74.03, "north": 40.885, "east": -73.9},
+        "box": {"south": 40.682, "west": -74.05, "north": 40.885, "east": -73.9},
         "centre": [40.7644, -73.973],
         "zoom": 13,
-        "attribution": "Map drawn by GPSDream",
+        "attribution": "Map of Manhattan: GPSDream",
         "layers": {
-            "land": _collection([_feature(_polygon_geometry(land), name="Manhattan")]),
-            "parks": _collection(
-                [_feature(_polygon_geometry(Polygon(ring)), name=name) for name, ring in parks.PARKS]
-            ),
-            "water": _collection(
-                [_feature(_polygon_geometry(Polygon(ring)), name=name) for name, ring in parks.WATER]
-            ),
-            "streets": _collection(street_features),
-            "neighbourhoods": _collection([]),
+            "land": _collection(_land_features(land)),
+            "parks": _collection(_park_features(land)),
+            "water": _collection([_feature(_area(_ring(name, ring)), name=name) for name, ring in parks.WATER]),
+            "streets": _collection(_street_features(land)),
+            "bridges": _collection([_feature(_path(LineString(line)), name=name) for name, line in shore.BRIDGES]),
+            "neighbourhoods": _collection(_neighbourhood_features(land)),
             "landmarks": _collection(
                 [
                     _feature({"type": "Point", "coordinates": _lonlat(point)}, name=name, year=year)
@@ -144,12 +224,16 @@ def build() -> dict[str, Any]:
     }
 
 
+def text() -> str:
+    """Return the file's text."""
+    return json.dumps(build(), ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
 def main() -> None:
     """Write the file."""
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(build(), ensure_ascii=False, separators=(",", ":")) + "\n"
-    OUTPUT.write_text(text, encoding="utf-8")
-    print(f"{OUTPUT.relative_to(ROOT)}: {len(text):,} characters")
+    OUTPUT.write_text(text(), encoding="utf-8")
+    print(f"{OUTPUT.relative_to(ROOT)}: {OUTPUT.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

@@ -73,8 +73,7 @@ class LocalFrame:
         stretch = np.array([1.0, 1.0, SEMI_MAJOR_AXIS / SEMI_MINOR_AXIS])
         up = self._axes[2] * stretch
         points = [
-            self._origin[i] * stretch[i]
-            + (self._axes[0, i] * east + self._axes[1, i] * north) * stretch[i]
+            self._origin[i] * stretch[i] + (self._axes[0, i] * east + self._axes[1, i] * north) * stretch[i]
             for i in range(3)
         ]
         a = float(up @ up)
@@ -166,9 +165,7 @@ def _inverse(lat1: float, lon1: float, lat2: float, lon2: float) -> tuple[float,
         math.hypot(cos_u2 * math.sin(difference), cos_u1 * sin_u2 - sin_u1 * cos_u2 * math.cos(difference)),
         sin_u1 * sin_u2 + cos_u1 * cos_u2 * math.cos(difference),
     )
-    azimuth = math.atan2(
-        cos_u2 * math.sin(difference), cos_u1 * sin_u2 - sin_u1 * cos_u2 * math.cos(difference)
-    )
+    azimuth = math.atan2(cos_u2 * math.sin(difference), cos_u1 * sin_u2 - sin_u1 * cos_u2 * math.cos(difference))
     return (2 * SEMI_MAJOR_AXIS + SEMI_MINOR_AXIS) / 3 * sigma, azimuth
 
 
@@ -209,9 +206,7 @@ def destination(lat: float, lon: float, bearing: float, metres: float) -> tuple[
     for _ in range(200):
         cos_2sigma_m = math.cos(2 * sigma1 + sigma)
         previous = sigma
-        sigma = metres / (SEMI_MINOR_AXIS * a) + _arc_correction(
-            b, math.sin(sigma), math.cos(sigma), cos_2sigma_m
-        )
+        sigma = metres / (SEMI_MINOR_AXIS * a) + _arc_correction(b, math.sin(sigma), math.cos(sigma), cos_2sigma_m)
         if abs(sigma - previous) < 1e-13:
             break
     sin_sigma, cos_sigma, cos_2sigma_m = math.sin(sigma), math.cos(sigma), math.cos(2 * sigma1 + sigma)

@@ -75,9 +75,7 @@ def _street_offsets() -> dict[int, float]:
     depth = BLOCK_DEPTHS[0][1]
     for street in range(FIRST_STREET, LAST_STREET):
         depth = depths.get(street, depth)
-        roadways = sum(
-            ROADWAY_WIDE if number in WIDE_STREETS else ROADWAY_NARROW for number in (street, street + 1)
-        )
+        roadways = sum(ROADWAY_WIDE if number in WIDE_STREETS else ROADWAY_NARROW for number in (street, street + 1))
         feet[street + 1] = feet[street] + depth + roadways / 2
     return {street: (value - feet[42]) * FOOT for street, value in feet.items()}
 
