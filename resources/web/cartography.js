@@ -4,7 +4,7 @@
 const Cartography = (() => {
   const { readCity, readCoverage, ramp, blend, STREET_WIDTHS, View } = Geometry;
   const COLOURS = [
-    'water', 'shallow', 'waterline', 'water-ink', 'coast', 'land', 'park', 'park-edge', 'park-ink', 'street',
+    'water', 'shallow', 'waterline', 'water-ink', 'coast', 'land', 'shore', 'shore-ink', 'park', 'park-edge', 'park-ink', 'street',
     'street-edge', 'street-far', 'street-halo', 'street-ink', 'avenue', 'avenue-edge', 'avenue-far', 'border',
     'area-ink', 'landmark-ink', 'landmark-year', 'landmark-dot', 'glow-outer', 'glow-middle', 'glow-core',
     'glow-blend', 'glow-under', 'glow-over',
@@ -184,17 +184,23 @@ const Cartography = (() => {
 
       // Shallows along the coast as in an engraved chart: steps of tone, each with a thin line at its edge.
       const land = this._path(city.land, view, true, 90);
+      const shores = this._path(city.shores, view, true, 90);
+      const coast = new Path2D(shores);
+      coast.addPath(land);
       this._land = land;
+      this._coast = coast;
       const reach = ramp(zoom, [[9, 0.35], [12, 1], [16, 1.7]]);
       for (const [distance, tone, line] of [[26, 0.2, 0.22], [17, 0.4, 0.36], [10, 0.65, 0.55], [4.5, 1, 0.8]]) {
         const wide = 2 * distance * reach;
         ctx.lineWidth = wide;
         ctx.strokeStyle = blend(colours.water, colours.waterline, line);
-        ctx.stroke(land);
+        ctx.stroke(coast);
         ctx.lineWidth = wide - 1.4;
         ctx.strokeStyle = blend(colours.water, colours.shallow, tone);
-        ctx.stroke(land);
+        ctx.stroke(coast);
       }
+      ctx.fillStyle = colours.shore;
+      ctx.fill(shores, 'evenodd');
       ctx.fillStyle = colours.land;
       ctx.fill(land, 'evenodd');
 
@@ -232,7 +238,48 @@ const Cartography = (() => {
       ctx.restore();
       ctx.lineWidth = ramp(zoom, [[10, 0.6], [14, 1], [17, 1.5]]);
       ctx.strokeStyle = colours.coast;
-      ctx.stroke(this._land);
+      ctx.stroke(this._coast);
+      this._drawBridges(ctx, view);
+      if (city.fade) this._fadeOut(ctx, view, city.fade);
+    },
+
+    /** Let the shores across the water dissolve towards the edges of the sheet, where nothing is known of them. */
+    _fadeOut(ctx, view, { inner, outer }) {
+      const clear = `${this._colours.water}00`;
+      const sides = [
+        [view.x(inner[0]), view.x(outer[0]), -1, true], [view.x(inner[2]), view.x(outer[2]), 1, true],
+        [view.y(inner[1]), view.y(outer[1]), -1, false], [view.y(inner[3]), view.y(outer[3]), 1, false],
+      ];
+      for (const [from, to, direction, isAcross] of sides) {
+        const extent = isAcross ? view.width : view.height;
+        const visible = direction > 0 ? from < extent : from > 0;
+        if (!visible || (to - from) * direction <= 0) continue;
+        const light = isAcross ? ctx.createLinearGradient(from, 0, to, 0) : ctx.createLinearGradient(0, from, 0, to);
+        light.addColorStop(0, clear);
+        light.addColorStop(0.9, this._colours.water);
+        ctx.fillStyle = light;
+        const start = direction > 0 ? from : 0;
+        const length = direction > 0 ? extent - from : from;
+        if (isAcross) ctx.fillRect(start, 0, length, view.height);
+        else ctx.fillRect(0, start, view.width, length);
+      }
+    },
+
+    _drawBridges(ctx, view) {
+      const { _city: city, _colours: colours } = this;
+      const opacity = ramp(view.zoom, [[11.4, 0], [12.2, 1]]);
+      if (!opacity) return;
+      const width = ramp(view.zoom, [[12, 1], [14, 2.2], [15, 3.6], [16, 6], [17, 10], [19, 34]]);
+      const bridges = this._path(city.bridges, view, false);
+      ctx.save();
+      ctx.lineCap = 'butt';
+      ctx.globalAlpha = opacity;
+      for (const [wide, colour] of [[width + 1.8, colours.coast], [width, colours.avenue]]) {
+        ctx.lineWidth = wide;
+        ctx.strokeStyle = colour;
+        ctx.stroke(bridges);
+      }
+      ctx.restore();
     },
 
     _drawStreets(ctx, view) {

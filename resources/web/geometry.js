@@ -87,8 +87,18 @@ const Geometry = (() => {
         ? project(label[0], label[1])
         : [(area.box[0] + area.box[2]) / 2, (area.box[1] + area.box[3]) / 2];
     }
+    const land = readFeatures(layers.land);
+    const shores = land.filter(({ properties }) => properties.kind === 'shore'); // land of others across the water
+    for (const shore of shores) shore.at = centroid(shore.lines[0].xy);
+    const outer = union(shores.map(({ box }) => box));
+    const [west, north] = data.box ? project(data.box.west, data.box.north) : [];
+    const [east, south] = data.box ? project(data.box.east, data.box.south) : [];
     return {
-      land: readFeatures(layers.land),
+      // The shores are cut off somewhere: between these two boxes the sheet fades.
+      fade: data.box && shores.length ? { inner: [west, north, east, south], outer } : null,
+      land: land.filter((area) => !shores.includes(area)),
+      shores,
+      bridges: readFeatures(layers.bridges),
       parks,
       ponds: water.filter(({ isLine }) => !isLine),
       rivers: water.filter(({ isLine }) => isLine),
@@ -96,6 +106,20 @@ const Geometry = (() => {
       neighbourhoods,
       landmarks: readPoints(layers.landmarks),
     };
+  }
+
+  /** Centre of mass of a ring. */
+  function centroid(xy) {
+    const [x0, y0] = xy;
+    let [area, cx, cy] = [0, 0, 0];
+    for (let i = 0; i + 3 < xy.length; i += 2) {
+      const [ax, ay, bx, by] = [xy[i] - x0, xy[i + 1] - y0, xy[i + 2] - x0, xy[i + 3] - y0];
+      const cross = ax * by - bx * ay;
+      area += cross;
+      cx += (ax + bx) * cross;
+      cy += (ay + by) * cross;
+    }
+    return area ? [x0 + cx / (3 * area), y0 + cy / (3 * area)] : [x0, y0];
   }
 
   /** 2: avenues and other long roads, 1: wide streets, 0: the rest. */

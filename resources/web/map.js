@@ -29,7 +29,7 @@
       zoomSnap: 0.25,
       zoomDelta: 0.75,
       wheelPxPerZoomLevel: 90,
-      minZoom: 9,
+      minZoom: 10,
       maxZoom: 19,
       maxBoundsViscosity: 0.8,
       worldCopyJump: false,

@@ -105,7 +105,8 @@ const Names = (() => {
       this.ctx.lineJoin = 'round';
       for (const part of [
         () => this.neighbourhoods(city.neighbourhoods), () => this.landmarks(city.landmarks),
-        () => this.parks(city.parks), () => this.rivers(city.rivers), () => this.streets(city.streets),
+        () => this.parks(city.parks), () => this.rivers(city.rivers), () => this.shores(city.shores),
+        () => this.bridges(city.bridges), () => this.streets(city.streets),
       ]) {
         this.ctx.save();
         part();
@@ -171,7 +172,7 @@ const Names = (() => {
       const { zoom } = this.view;
       if (zoom < 12.6) return;
       const size = ramp(zoom, [[13, 10.5], [16, 12.5]]);
-      const air = ramp(zoom, [[12.6, 26], [14, 10], [15.5, 3]]);
+      const air = ramp(zoom, [[12.6, 80], [13.5, 34], [14.5, 9], [15.5, 3]]);
       const high = size * 0.72;
       this.ctx.textAlign = 'left';
       for (const { x: worldX, y: worldY, properties } of marks) {
@@ -241,6 +242,26 @@ const Names = (() => {
       const size = ramp(this.view.zoom, [[10, 10], [13, 14], [15, 17]]);
       this.setFont('italic 400', size, 0.22);
       rivers.forEach((river) => this.along(river, size, 900, 'water-ink', null));
+    }
+
+    shores(shores) {
+      const { zoom } = this.view;
+      this.ctx.globalAlpha = ramp(zoom, [[10, 0.6], [11, 1], [15, 1], [16, 0]]);
+      if (!this.ctx.globalAlpha) return;
+      const size = ramp(zoom, [[10, 9], [13, 12]]);
+      this.setFont(500, size, 0.3);
+      for (const { at: [x, y], properties } of shores) {
+        if (!properties.name) continue;
+        const lines = breakName(String(properties.name).toLocaleUpperCase());
+        this.block(lines, this.view.x(x), this.view.y(y), size, 4, 'shore-ink', null, () => true);
+      }
+    }
+
+    bridges(bridges) {
+      if (this.view.zoom < 13.6) return;
+      const size = ramp(this.view.zoom, [[13.6, 9], [16, 11.5]]);
+      this.setFont(400, size, 0.04);
+      bridges.forEach((bridge) => this.along(bridge, size, 900, 'street-ink', 'street-halo'));
     }
 
     streets(streets) {

@@ -31,7 +31,11 @@ def feature(geometry: str, coordinates: Any, **properties: Any) -> dict[str, Any
 def make_city(**changes: Any) -> dict[str, Any]:
     """A city of one island with a park, a pond, two streets, a neighbourhood and a landmark."""
     layers = {
-        "land": [feature("Polygon", square(40.70, -74.02, 0.06), name="Island")],
+        "land": [
+            feature("Polygon", square(40.70, -74.02, 0.06), name="Island", kind="city"),
+            feature("Polygon", square(40.60, -74.30, 0.2), name="Far Shore", kind="shore"),
+        ],
+        "bridges": [feature("LineString", [[-74.10, 40.73], [-74.02, 40.73]], name="Long Bridge")],
         "parks": [feature("Polygon", square(40.735, -73.99, 0.008), name="Long Meadow")],
         "water": [
             feature("Polygon", square(40.737, -73.988, 0.002), name="Pond"),

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from gpsdream_app.domain.resources import resources_dir
+from gpsdream_app.ui import tokens
 from gpsdream_app.ui.map.scheme import (
     CONTENT_SECURITY_POLICY,
     LEAFLET_FILES,
@@ -18,6 +19,7 @@ from gpsdream_app.ui.map.scheme import (
     leaflet_dir,
     page_router,
 )
+from gpsdream_app.ui.map.view import WATER
 
 
 @pytest.fixture
@@ -93,6 +95,18 @@ def test_the_policy_allows_our_own_origin_only() -> None:
     assert policy["default-src"] == "'none'"
     assert "unsafe" not in CONTENT_SECURITY_POLICY and "*" not in CONTENT_SECURITY_POLICY
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+
+
+def test_widget_and_page_agree_on_the_colours() -> None:
+    style = (resources_dir() / "web" / "map.css").read_text()
+    light, dark = re.findall(r"--water: (#[0-9a-f]{6});", style)
+    assert {"light": light, "dark": dark} == WATER
+    for palette, theme in zip((tokens.LIGHT, tokens.DARK), style.split(":root[data-theme", 1), strict=True):
+        for ours, theirs in (("surface", "raised"), ("text", "text"), ("muted", "text_muted"), ("accent", "accent")):
+            colour = re.search(rf"--{ours}: (#[0-9a-f]{{6}});", theme)
+            assert colour is not None and colour[1] == getattr(palette, theirs)
+        land, pin = (re.search(rf"--{name}: (#[0-9a-f]{{6}});", theme) for name in ("land", "pin"))
+        assert land and pin and tokens.contrast(land[1], pin[1]) >= 3, "a sign must stand out from the paper"
 
 
 def test_our_scripts_never_write_html() -> None:
