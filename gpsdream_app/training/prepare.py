@@ -32,7 +32,7 @@ def photos_of(folder: Path, catalogue: Catalogue, cancelled: Callable[[], bool] 
         GPSDreamError: if there are too few of them, with what became of the others.
     """
     report = import_folder(folder, catalogue, cancelled=cancelled)
-    records = list(catalogue.photos(folder.resolve()))
+    records = list(catalogue.photos(folder.resolve(), for_training=True))
     if len(records) < FEWEST_PHOTOS:
         others = ", ".join(f"{count} {reason.value.replace('_', ' ')}" for reason, count in report.counts.items())
         raise GPSDreamError(
