@@ -310,8 +310,8 @@ class CleaningReport:
         """Return the report as lines for a terminal, with at most `rows` lines of either kind."""
         surplus = sum(len(group.others) for group in self.duplicates)
         lines = [
-            f"{self.photos:,} photos: {surplus:,} look like another one, {len(self.far):,} are far away. "
-            "Nothing was deleted."
+            f"Of {self.photos:,} photos, duplicates of another one: {surplus:,}; far away: {len(self.far):,}. "
+            "No file was deleted."
         ]
         if self.duplicates:
             lines.append("Photos that look the same, the largest first:")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ FOCAL_LENGTH, FOCAL_LENGTH_35MM = 0x920A, 0xA405
 PIXEL_WIDTH, PIXEL_HEIGHT = 0xA002, 0xA003
 PLANE_X_RESOLUTION, PLANE_Y_RESOLUTION, PLANE_RESOLUTION_UNIT = 0xA20E, 0xA20F, 0xA210
 GPS_TIME, GPS_DATE = 7, 29
+MOST_CLAIMED = 4  # times its own length that an EXIF block may claim; a sound one stays under once
+_VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
 FILM_DIAGONAL = math.hypot(36.0, 24.0)  # mm
 _MM_PER_UNIT = {
     2: 25.4,
@@ -108,6 +111,8 @@ def _directories(image: Image.Image) -> tuple[dict[int, Any], dict[int, Any], di
     """Return the main, EXIF and GPS directories, and whether any of them was damaged."""
     damaged = False
     directories: list[dict[int, Any]] = [{}, {}, {}]
+    if inflates(image.info.get("exif", b"")):
+        return {}, {}, {}, True
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         # Hostile metadata makes Pillow raise almost anything; none of it may end an import.
@@ -126,6 +131,35 @@ def _directories(image: Image.Image) -> tuple[dict[int, Any], dict[int, Any], di
         word in str(warning.message).lower() for warning in caught for word in ("corrupt", "larger than file")
     )
     return directories[0], directories[1], directories[2], damaged
+
+
+def inflates(block: object) -> bool:
+    """Whether the directories of an EXIF block claim several times the values that it has bytes for.
+
+    Entries may point to the same bytes, so that a block of 64 kB unpacks to gigabytes. A camera writes none of those.
+    """
+    if not isinstance(block, bytes):
+        return False
+    block = block.removeprefix(b"Exif\0\0")
+    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    if order is None or len(block) < 8:
+        return False
+    claimed = 0
+    waiting, seen = [struct.unpack_from(order + "L", block, 4)[0]], set[int]()
+    while waiting:
+        start = waiting.pop()
+        if start in seen or start + 2 > len(block):
+            continue
+        seen.add(start)
+        entries = min(struct.unpack_from(order + "H", block, start)[0], (len(block) - start - 2) // 12)
+        for number in range(entries):
+            tag, kind, count, value = struct.unpack_from(order + "HHLL", block, start + 2 + 12 * number)
+            size = count * _VALUE_BYTES.get(kind, 1)
+            if tag in (EXIF_IFD, GPS_IFD):
+                waiting.append(value)
+            elif 4 < size <= len(block):  # what is longer than the block is passed over by Pillow
+                claimed += size
+    return claimed > MOST_CLAIMED * len(block)
 
 
 def _xmp(image: Image.Image) -> XmpValues:

@@ -314,14 +314,14 @@ class SidecarIndex:
         sidecar = self._sidecars.get(path)
         if sidecar is None:
             return None
-        parts = [f"{sidecar.rows:,} rows", f"{sidecar.places:,} places", f"{sidecar.captions:,} captions"]
+        parts = [f"rows: {sidecar.rows:,}", f"places: {sidecar.places:,}", f"captions: {sidecar.captions:,}"]
         if sidecar.bad:
-            parts.append(f"{sidecar.bad:,} unusable")
+            parts.append(f"unusable: {sidecar.bad:,}")
         unused = self._database.execute(
             "SELECT count(*) FROM rows WHERE sidecar = ? AND NOT used", (sidecar.number,)
         ).fetchone()[0]
         if unused:
-            parts.append(f"{unused:,} about files that are not in the folder")
+            parts.append(f"about files that are not in the folder: {unused:,}")
         return ", ".join(parts)
 
     @property

@@ -12,6 +12,8 @@ import signal
 import sys
 from pathlib import Path
 
+MOST_MEMORY = 4 * 1024**3  # bytes of addresses; the largest picture that is read takes a quarter of it
+
 
 def main() -> None:
     """Read files until the input ends."""
@@ -25,6 +27,7 @@ def main() -> None:
     from gpsdream_app.photos.reader import read_photo
     from gpsdream_app.photos.sidecars import SidecarFields
 
+    _limit_memory()
     answers.write(b"{}\n")
     answers.flush()
     os.dup2(nowhere, 2)
@@ -42,6 +45,18 @@ def main() -> None:
             answers.flush()
     except BrokenPipeError:
         os._exit(1)  # the parent is gone; there is nobody to tell
+
+
+def _limit_memory() -> None:
+    """Let a file that unpacks without end meet a MemoryError here, rather than slow the whole machine down."""
+    try:
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        most = MOST_MEMORY if hard == resource.RLIM_INFINITY else min(MOST_MEMORY, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+    except (ImportError, OSError, ValueError):
+        return  # Windows has no such limit, macOS refuses it
 
 
 if __name__ == "__main__":

@@ -188,7 +188,7 @@ def test_the_report_proposes_one_of_every_group() -> None:
     reasons = {path.name: reason for path, reason in report.reasons().items()}
     assert reasons == {"large and far.jpg": "outlier", "nearer.jpg": "duplicate"}
     table = report.table()
-    assert "53 photos: 2 look like another one, 1 are far away. Nothing was deleted." in table
+    assert "Of 53 photos, duplicates of another one: 2; far away: 1. No file was deleted." in table
     assert "large and far.jpg" in table
     data = report.to_dict()
     assert data["duplicates"][0]["spread"] > 5_000_000

@@ -355,7 +355,7 @@ def test_the_report_as_table_and_json(folder: Path, catalogue: Catalogue, tmp_pa
         "sentence": "The file is empty.",
         "detail": "",
     }
-    assert fates["places.csv"]["detail"] == "1 rows, 1 places, 1 captions"
+    assert fates["places.csv"]["detail"] == "rows: 1, places: 1, captions: 1"
     assert [item.name for item in tmp_path.iterdir() if item.name.startswith(".")] == []
     with pytest.raises(GPSDreamError, match="cannot be written"):
         report.save(tmp_path / "absent" / "report.json")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
+from gpsdream_app.photos.exif import inflates
 from gpsdream_app.photos.reader import MAX_PIXELS, read_photo
 from gpsdream_app.photos.records import HeadingReference, PhotoRecord, PlaceSource, Reason
 from gpsdream_app.photos.sidecars import SidecarFields
@@ -255,6 +256,30 @@ def test_a_text_that_unpacks_without_end_is_a_bomb(tmp_path: Path) -> None:
     text = png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"\0" * 80_000_000))
     (tmp_path / "photo.png").write_bytes(whole[:33] + text + whole[33:])
     assert reason_of(tmp_path / "photo.png") is Reason.DECOMPRESSION_BOMB
+
+
+def test_metadata_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path: Path) -> None:
+    """5,000 entries of the GPS directory point to the same 60 kB."""
+    entries = 5000
+    gps_at = 8 + 2 + 12 + 4
+    block = b"II*\0\x08\0\0\0" + struct.pack("<HHHLLL", 1, 0x8825, 4, 1, gps_at, 0)
+    block += struct.pack("<H", entries)
+    for tag in range(entries):
+        block += struct.pack("<HHLL", tag, 5, 7000, 8)
+    block += b"\0\0\0\0"
+    path = tmp_path / "photo.jpg"
+    scene().save(path, exif=b"Exif\0\0" + block)
+    assert inflates(block)
+    assert reason_of(path) is Reason.BAD_METADATA
+    sidecar = SidecarFields(lat=40.0, lon=-74.0)
+    assert record_of(path, sidecar).place_source is PlaceSource.SIDECAR
+
+
+def test_sound_metadata_does_not_inflate() -> None:
+    block = exif(gps(*PLACE, 290), {0x010E: "x" * 500}, {0x9003: "2018:06:26 17:46:33"}).tobytes()
+    assert not inflates(block)
+    for cut in range(len(block)):
+        inflates(block[:cut])
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,12 @@ from pathlib import Path
 import exifread
 import pytest
 from exifread.utils import get_gps_coords
+from PIL import Image
 
 from gpsdream_app.geo.frames import distance
 from gpsdream_app.photos.catalogue import Catalogue
 from gpsdream_app.photos.cleaning import Landmark, clean, find_far
+from gpsdream_app.photos.exif import inflates
 from gpsdream_app.photos.importer import import_folder
 from gpsdream_app.photos.records import Outcome, PhotoRecord, PlaceSource, Reason
 from gpsdream_app.photos.report import ImportReport
@@ -149,6 +151,12 @@ def test_placed_edge_cases_agree_with_the_independent_reader(imported: ImportRep
             assert distance(photo.lat, photo.lon, *independent_place(photo.path)) < 1.0, photo.path
             agreed += 1
     assert agreed >= 20
+
+
+def test_no_real_metadata_inflates(imported: ImportReport) -> None:
+    for photo in imported.catalogue.photos():
+        with Image.open(photo.path) as image:
+            assert not inflates(image.info.get("exif", b"")), photo.path
 
 
 def test_no_crop_of_a_panorama_is_on_the_other_side(imported: ImportReport, shared_data: Path) -> None:

@@ -102,7 +102,7 @@ def test_a_bad_place_is_told_unless_another_row_has_a_good_one(index: SidecarInd
     }
     mended = fields(index, tmp_path / "a2.jpg")
     assert (mended.lat, mended.problem) == (40.0, None)
-    assert index.detail(str(tmp_path / "t.csv")) == "9 rows, 1 places, 0 captions, 8 unusable"
+    assert index.detail(str(tmp_path / "t.csv")) == "rows: 9, places: 1, captions: 0, unusable: 8"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_unused_rows_are_counted(index: SidecarIndex, tmp_path: Path) -> None:
     index.load(write(tmp_path / "t.csv", "file,caption\na.jpg,x\n../../etc/passwd,x\n/etc/passwd,x\n"))
     fields(index, tmp_path / "a.jpg")
     assert index.detail(str(tmp_path / "t.csv")) == (
-        "3 rows, 0 places, 3 captions, 2 about files that are not in the folder"
+        "rows: 3, places: 0, captions: 3, about files that are not in the folder: 2"
     )
 
 
