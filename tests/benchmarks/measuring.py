@@ -17,6 +17,7 @@ from typing import TextIO
 import psutil
 
 SAMPLE_SECONDS = 0.05
+LAST_RESORT_SECONDS = 300.0  # a program that takes longer than this hangs
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,8 @@ class Watched:
         ]
         family = psutil.Process(process.pid)
         while process.poll() is None:
+            if time.monotonic() - started > LAST_RESORT_SECONDS:
+                process.kill()
             self.peak = max(self.peak, family_bytes(family))
             time.sleep(SAMPLE_SECONDS)
         self.seconds = time.monotonic() - started

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication
 from gpsdream_app.domain.events import EngineState
 from gpsdream_app.engine.client import ProcessEngine
 from gpsdream_app.ui import app
+from gpsdream_app.ui.map import view
 from gpsdream_app.ui.map.view import MapView
 
 LAST_RESORT_MILLISECONDS = 60_000
@@ -55,8 +56,6 @@ class WatchedEngine(ProcessEngine):
 engines: list[ProcessEngine] = []
 
 if __name__ == "__main__":
-    from gpsdream_app.ui import window
-
-    window.MapView = WatchedMap  # type: ignore[misc]
+    view.MapView = WatchedMap  # type: ignore[misc]
     app.ProcessEngine = WatchedEngine  # type: ignore[misc]
     sys.exit(app.main([]))
