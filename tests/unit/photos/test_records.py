@@ -74,3 +74,9 @@ def test_every_reason_is_a_sentence() -> None:
         assert reason.sentence[0].isupper()
         assert reason.sentence.endswith(".")
     assert Outcome(Path("/a"), Reason.OUT_OF_RANGE, "latitude 91").sentence.endswith("(latitude 91)")
+
+
+def test_the_documentation_has_every_reason(root: Path) -> None:
+    text = (root / "docs" / "photos.md").read_text(encoding="utf-8")
+    for reason in Reason:
+        assert f"| `{reason.value}` | {reason.sentence} |" in text
