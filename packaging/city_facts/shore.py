@@ -583,3 +583,28 @@ BRIDGES: tuple[tuple[str, tuple[tuple[int, int], ...]], ...] = (
     ("Henry Hudson Bridge", ((-2390, 14300), (-2330, 14560))),
     ("Roosevelt Island Bridge", ((1900, 2150), (2150, 2150))),
 )
+
+# Rivers and bays, as lines for their names to run along: name, width in metres, degrees. The Harlem River keeps to the
+# middle of its bed and is drawn by the builder.
+_RIVER_DEGREES: tuple[tuple[str, int, tuple[tuple[float, float], ...]], ...] = (
+    (
+        "Hudson River",
+        1200,
+        (
+            (40.7120, -74.0225),
+            (40.7450, -74.0160),
+            (40.7750, -74.0015),
+            (40.8100, -73.9775),
+            (40.8500, -73.9520),
+            (40.8800, -73.9320),
+        ),
+    ),
+    (
+        "East River",
+        550,
+        ((40.7045, -73.9955), (40.7078, -73.9800), (40.7140, -73.9720), (40.7260, -73.9690), (40.7400, -73.9675)),
+    ),
+    ("East River", 500, ((40.7790, -73.9395), (40.7870, -73.9365))),
+    ("Upper Bay", 2000, ((40.6740, -74.0520), (40.6890, -74.0260))),
+)
+RIVERS = tuple((name, width, tuple(to_grid(lat, lon) for lat, lon in points)) for name, width, points in _RIVER_DEGREES)
