@@ -4,6 +4,7 @@
 
 const Geometry = (() => {
   const TILE = 256;
+  const EQUATOR = 40075016.686; // metres
 
   /** x and y of a [lon, lat] pair in Mercator pixels of zoom 0. */
   function project(lon, lat) {
@@ -77,6 +78,10 @@ const Geometry = (() => {
   function readCity(data) {
     const layers = data.layers ?? {};
     const water = readFeatures(layers.water); // areas are ponds; lines say where the name of a river runs
+    for (const river of water) {
+      // As wide as the river is in pixels of zoom 0; names must fit between the shores.
+      if (river.properties.width) river.breadth = river.properties.width / metresPerPixel(river.lines[0].xy[1]);
+    }
     const parks = readFeatures(layers.parks);
     const parkNames = new Set(parks.map(({ properties }) => properties.name));
     const neighbourhoods = readFeatures(layers.neighbourhoods);
@@ -106,6 +111,11 @@ const Geometry = (() => {
       neighbourhoods,
       landmarks: readPoints(layers.landmarks),
     };
+  }
+
+  /** Metres of a pixel of zoom 0 at some y. */
+  function metresPerPixel(y) {
+    return EQUATOR / TILE / Math.cosh(Math.PI * (1 - (2 * y) / TILE));
   }
 
   /** Centre of mass of a ring. */

@@ -241,7 +241,9 @@ const Names = (() => {
       if (!this.ctx.globalAlpha) return;
       const size = ramp(this.view.zoom, [[10, 10], [13, 14], [15, 17]]);
       this.setFont('italic 400', size, 0.22);
-      rivers.forEach((river) => this.along(river, size, 900, 'water-ink', null));
+      for (const river of rivers) {
+        if ((river.breadth ?? Infinity) * this.view.scale > size * 1.5) this.along(river, size, 900, 'water-ink', null);
+      }
     }
 
     shores(shores) {
