@@ -82,6 +82,7 @@ class PicturePanel(QWidget):
         session.shown_changed.connect(self._show)
         session.previewed.connect(self._preview)
         session.queue.changed.connect(self._progress)
+        session.following_changed.connect(self._progress)
         session.library_read.connect(self._teach)
         session.form.when("place", self._teach)
         self._read = False
@@ -111,7 +112,7 @@ class PicturePanel(QWidget):
         self.progress = ElidedLabel("", "number", bar)
         self.watch = TextButton(theme, self.tr("Watch"), "picture", look="plain", parent=bar)
         self.watch.setToolTip(self.tr("Show the picture that is being drawn"))
-        self.watch.clicked.connect(self._watch)
+        self.watch.clicked.connect(self._session.follow)
         self.stop = TextButton(theme, self.tr("Stop"), "stop", look="plain", parent=bar)
         self.stop.setToolTip(self.tr("Stop drawing (Esc). Finished pictures stay."))
         self.stop.clicked.connect(self._session.stop)
@@ -138,10 +139,6 @@ class PicturePanel(QWidget):
 
     def _preview(self, image: object) -> None:
         self.view.show_picture(image, preview=True)  # type: ignore[arg-type]
-
-    def _watch(self) -> None:
-        self._session.follow()
-        self._progress()
 
     def _note_read(self) -> None:
         self._read = True

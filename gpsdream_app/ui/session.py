@@ -118,6 +118,7 @@ class Session(QObject):
         library_read: the pictures of earlier days are in the filmstrip.
         fly: the map shall bring a point (latitude, longitude, zoom) to the middle.
         picture_finished: a picture is done and in the strip.
+        following_changed: the big picture follows the drawing now, or does not any more.
     """
 
     city_changed = Signal(object)
@@ -129,6 +130,7 @@ class Session(QObject):
     library_read = Signal()
     fly = Signal(float, float, float)
     picture_finished = Signal(Result)
+    following_changed = Signal()
 
     def __init__(
         self,
@@ -351,7 +353,7 @@ class Session(QObject):
             return ""
         if self.notice and self.notice.tone is Tone.ERROR:
             self.dismiss()
-        self._following = True
+        self._set_following(True)
         self._record(request, job_id, JobState.QUEUED)
         return job_id
 
@@ -374,12 +376,17 @@ class Session(QObject):
 
     def follow(self) -> None:
         """Show the picture that is being drawn again, after another one was looked at."""
-        self._following = True
+        self._set_following(True)
 
     @property
     def following(self) -> bool:
         """Whether the big picture follows the drawing."""
         return self._following
+
+    def _set_following(self, following: bool) -> None:
+        if following != self._following:
+            self._following = following
+            self.following_changed.emit()
 
     def _happened(self, event: Event) -> None:
         job = self.queue.handle(event)
@@ -468,7 +475,7 @@ class Session(QObject):
         result = self.film.result(result_id)
         if result is None:
             return
-        self._following = False
+        self._set_following(False)
         self._wanted_picture = result_id
         self.film.current = result_id
         self.form.restore(result.request)
@@ -494,7 +501,7 @@ class Session(QObject):
 
         def show(found: tuple[GenerateRequest, QImage]) -> None:
             request, image = found
-            self._following = False
+            self._set_following(False)
             self._wanted_picture = ""
             self.film.current = ""
             self.form.restore(request)

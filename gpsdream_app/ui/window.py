@@ -247,7 +247,7 @@ class MainWindow(QMainWindow):
         self.picture.menu_asked.connect(self.show_menu)
         strip = self.filmstrip.view
         strip.chosen.connect(session.show_result)
-        strip.drawing_chosen.connect(self._watch)
+        strip.drawing_chosen.connect(session.follow)
         strip.delete_asked.connect(session.delete)
         strip.menu_asked.connect(self.show_menu)
         strip.end_reached.connect(session.read_older)
@@ -347,10 +347,6 @@ class MainWindow(QMainWindow):
     def draw_now(self) -> None:
         """Draw what the form asks for."""
         self.session.draw()
-
-    def _watch(self) -> None:
-        self.session.follow()
-        self.session.queue.changed.emit()
 
     def _picture_finished(self, result: Result) -> None:
         self.filmstrip.view.show_newest()

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import Signal
+import shiboken6
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
@@ -15,6 +17,7 @@ from gpsdream_app.domain.places import Box, Place
 from gpsdream_app.domain.results import Result
 from gpsdream_app.engine.fake import FakeEngine
 from gpsdream_app.library.paths import models_dir, user_data_dir
+from gpsdream_app.ui.filmstrip import tile_rect
 from gpsdream_app.ui.session import Session
 from gpsdream_app.ui.settings import Settings
 from gpsdream_app.ui.theme import Theme
@@ -126,7 +129,8 @@ class Rig:
     def open(self) -> Rig:
         """Show the window and wait until everything was read."""
         self.window.show()
-        self.qtbot.waitExposed(self.window)
+        self.window.activateWindow()
+        self.until(self.window.isActiveWindow)
         self.session.start()
         self.until(lambda: self.session.background.pending == 0 and self.session.engine_text == "Ready")
         return self
@@ -150,8 +154,16 @@ class Rig:
         drawn = [result for result in film.results if result.id not in before]
         return sorted(drawn, key=lambda result: result.request.seed)
 
+    def filmstrip_click(self, result_id: str) -> None:
+        """Click a picture of the strip."""
+        view = self.window.filmstrip.view
+        index = self.session.film.index(self.session.film.row_of(result_id), 0)
+        view.scrollTo(index)
+        QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=tile_rect(view.visualRect(index)).center())
+
     def close(self) -> None:
         """Close the window and let it go."""
-        self.window.close()
-        self.window.deleteLater()
+        if shiboken6.isValid(self.window):
+            self.window.close()
+            self.window.deleteLater()
         self.session.deleteLater()
