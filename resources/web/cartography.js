@@ -141,7 +141,8 @@ const Cartography = (() => {
 
     _obstaclesOnCanvas() {
       const { x, y } = this._map.layerPointToContainerPoint(this._bounds.min);
-      return this._obstacles().map(([x0, y0, x1, y1]) => [x0 - x, y0 - y, x1 - x, y1 - y]);
+      const air = 6;
+      return this._obstacles().map(([x0, y0, x1, y1]) => [x0 - x - air, y0 - y - air, x1 - x + air, y1 - y + air]);
     },
 
     _layGlow(ctx, glow, opacity) {
