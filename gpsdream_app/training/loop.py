@@ -72,12 +72,17 @@ class Progress:
 
 
 def learning_rate(config: LoopConfig, step: int) -> float:
-    """Learning rate of step `step` (from 0): linear warm-up, constant, cosine cool-down to zero."""
-    rise = min(1.0, (step + 1) / max(1, config.warm_up))
+    """Learning rate of step `step` (from 0): linear warm-up, constant, cosine cool-down to zero.
+
+    In a short run the warm-up takes at most a tenth of the steps and the cool-down a quarter.
+    """
+    warm_up = min(config.warm_up, config.steps // 10)
+    cool_down = min(config.cool_down, config.steps // 4)
+    rise = min(1.0, (step + 1) / max(1, warm_up))
     left = config.steps - step
     fall = 1.0
-    if config.cool_down and left < config.cool_down:
-        fall = 0.5 * (1 - math.cos(math.pi * left / config.cool_down))
+    if cool_down and left < cool_down:
+        fall = 0.5 * (1 - math.cos(math.pi * left / cool_down))
     return config.learning_rate * rise * fall
 
 

@@ -14,11 +14,13 @@ from typing import Any
 
 import torch
 from peft import LoraConfig
+from transformers import CLIPTokenizer
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.model_card import Example, ModelCard
 from gpsdream_app.domain.places import Place
 from gpsdream_app.generation.previews import fit_preview
+from gpsdream_app.library.paths import catalogue_path
 from gpsdream_app.models.checkpoint import save_pipeline
 from gpsdream_app.models.codec import LappedAutoencoder
 from gpsdream_app.models.pipeline import GPSDiffusionPipeline
@@ -65,6 +67,9 @@ class TrainingRun:
             base: Stable Diffusion folder to start from; None trains a small model from nothing.
         """
         self.out, self.config, self.listener, self.base = out, config, listener, base
+        # Moments of words that no photo has shown for a while fade into denormal numbers, which a CPU multiplies
+        # some hundred times more slowly than zeros.
+        torch.set_flush_denormal(True)
 
     @property
     def model_folder(self) -> Path:
@@ -130,7 +135,7 @@ class TrainingRun:
             if photos is None:
                 raise GPSDreamError(ErrorKind.BAD_REQUEST, "No photos are given.", "Name their folder with --photos.")
             self.listener.stage(0, 1, "importing photos")
-            with Catalogue(self.out / "photos.sqlite") as catalogue:
+            with Catalogue(catalogue_path()) as catalogue:
                 records = photos_of(photos, catalogue, self.listener.stopped)
             if self.listener.stopped():
                 raise KeyboardInterrupt
@@ -163,13 +168,7 @@ class TrainingRun:
         box = prepared.box(config.data.box_margin_metres)
         has_heading = any(photo.heading is not None for photo in prepared.photos)
         if self.base is None:
-            texts = [
-                text for photo in prepared.photos for view in photo.views for text in (view.caption, *view.tags) if text
-            ]
-            tokenizer = train_tokenizer(
-                texts, vocabulary_size=config.model.vocabulary_size, max_tokens=config.model.max_tokens
-            )
-            pipeline = build_small(config.model, config.loss, box, tokenizer, has_heading=has_heading)
+            pipeline = build_small(config.model, config.loss, box, self._tokenizer(prepared), has_heading=has_heading)
             self._codec(pipeline.vae, prepared, sampler)
             return pipeline
         pipeline = open_base(self.base, config.model, box, has_heading=has_heading)
@@ -184,6 +183,18 @@ class TrainingRun:
         if config.loop.gradient_checkpointing:
             pipeline.unet.enable_gradient_checkpointing()
         return pipeline
+
+    def _tokenizer(self, prepared: PreparedPhotos) -> CLIPTokenizer:
+        """Learn the words, or read those that an earlier start learned."""
+        folder, model = self.out / "tokenizer", self.config.model
+        if not folder.exists():
+            views = [view for photo in prepared.photos for view in photo.views]
+            texts = [text for view in views for text in (view.caption, *view.tags) if text]
+            tokenizer = train_tokenizer(texts, vocabulary_size=model.vocabulary_size, max_tokens=model.max_tokens)
+            temporary = folder.with_name("tokenizer.part")
+            tokenizer.save_pretrained(temporary)
+            temporary.rename(folder)
+        return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
 
     def _codec(self, codec: LappedAutoencoder, prepared: PreparedPhotos, sampler: CropSampler) -> None:
         """Train the codec, or read the one that an earlier start trained; a longer refiner is trained anew."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -107,7 +108,7 @@ def load_state(
                     )
                     for key in keys
                 }
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise GPSDreamError(
             ErrorKind.MODEL_CORRUPT,
             f"The checkpoint “{folder.name}” cannot be resumed.",

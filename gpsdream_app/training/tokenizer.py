@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from tokenizers import Tokenizer, pre_tokenizers, trainers
 from transformers import CLIPTokenizer
 
-START, END = "<|startoftext|>", "<|endoftext|>"
+START, END, SUFFIX = "<|startoftext|>", "<|endoftext|>", "</w>"
 
 
 def train_tokenizer(texts: Iterable[str], *, vocabulary_size: int, max_tokens: int) -> CLIPTokenizer:
@@ -16,7 +16,7 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary_size: int, max_tokens: i
 
     Args:
         texts: captions and tags.
-        vocabulary_size: number of tokens at most.
+        vocabulary_size: number of tokens at most; 514 of them are the bytes, alone and at the end of a word.
         max_tokens: length that prompts are cut and padded to, start and end included.
 
     Returns:
@@ -25,16 +25,17 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary_size: int, max_tokens: i
     # CLIPTokenizer brings the normaliser and pre-tokenizer; only the byte pairs are learned here.
     blank = CLIPTokenizer(vocab={START: 0, END: 1}, merges=[])
     learner: Tokenizer = blank.backend_tokenizer
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    # Without fixed numbers for the letters that end a word, the trainer numbers them in the order of a hash table
+    # and breaks ties by these numbers: every run would learn other byte pairs.
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary_size,
-        special_tokens=[START, END],
-        end_of_word_suffix="</w>",
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        special_tokens=[START, END, *(letter + SUFFIX for letter in alphabet)],
+        end_of_word_suffix=SUFFIX,
+        initial_alphabet=alphabet,
         show_progress=False,
     )
-    # Every printable character alone, so that none is unknown at the end of a word.
-    characters = [chr(code) for code in range(33, 127)]
-    learner.train_from_iterator([*texts, *characters], trainer)
+    learner.train_from_iterator(texts, trainer)
     vocab = learner.get_vocab()
     # The end token must have the highest id: CLIPTextModel finds the end of a prompt by argmax.
     last = max(vocab.values())

@@ -163,7 +163,7 @@ def test_rescale_brings_the_spread_back() -> None:
 def tiny_stable_diffusion(folder: Path) -> Path:
     """A Stable-Diffusion-shaped pipeline with random weights."""
     torch.manual_seed(1)
-    tokenizer = train_tokenizer(["a photo of a mansion"], vocabulary_size=400, max_tokens=77)
+    tokenizer = train_tokenizer(["a photo of a mansion"], vocabulary_size=600, max_tokens=77)
     unet = UNet2DConditionModel(
         sample_size=8,
         block_out_channels=(32, 64),
@@ -193,7 +193,12 @@ def tiny_stable_diffusion(folder: Path) -> Path:
         )
     )
     scheduler = DDIMScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, set_alpha_to_one=False, steps_offset=1
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
     )
     StableDiffusionPipeline(
         vae, text_encoder, tokenizer, unet, scheduler, None, None, requires_safety_checker=False

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+from gpsdream_app.domain.places import Box
+from gpsdream_app.geo.frames import LocalFrame, distance
+from gpsdream_app.photos.catalogue import Catalogue
+from gpsdream_app.training.batches import CropSampler, compose_prompt
+from gpsdream_app.training.config import DataConfig
+from gpsdream_app.training.prepare import check_box, check_disk, coverage_of, photos_of, prepare
+from gpsdream_app.training.prepared import PIXELS_FILE, PreparedPhotos, View, crop_photo, fixed_crops
+
+
+@pytest.fixture(scope="module")
+def prepared(street: Path, tmp_path_factory: pytest.TempPathFactory) -> PreparedPhotos:
+    out = tmp_path_factory.mktemp("prepared")
+    with Catalogue(out / "photos.sqlite") as catalogue:
+        records = photos_of(street, catalogue)
+    return prepare(records, out / "prepared", DataConfig(stored_side=48, validation_share=0.25), seed=0)
+
+
+def test_every_photo_is_there_with_its_words(prepared: PreparedPhotos) -> None:
+    assert [photo.name for photo in prepared.photos] == [f"view{number:02d}.png" for number in range(12)]
+    assert all(photo.channels == 1 and photo.height == 48 and photo.width == 144 for photo in prepared.photos)
+    assert prepared.photos[3].views[0].caption == "A house number 3"
+    assert prepared.photos[2].views[0].tags == ("tree", "lamp")
+    assert len(prepared.part(validation=True)) == 3
+    again = PreparedPhotos.open(prepared.folder)
+    assert again.photos == prepared.photos
+
+
+def test_the_place_moves_with_the_crop(prepared: PreparedPhotos) -> None:
+    photo = prepared.photos[5]
+    frame = LocalFrame(photo.lat, photo.lon)
+    for across, metres in ((0.0, -33.333), (0.5, 0.0), (1.0, 33.333)):
+        # A square of 48 pixels in 144: the outermost centres lie a third of the width from the middle.
+        crop = crop_photo(prepared, photo, 32, across, 0.5, 1.0)
+        east, north = frame.to_metres(crop.lat, crop.lon)
+        assert north == pytest.approx(metres, abs=0.01)
+        assert east == pytest.approx(0.3 * metres, abs=0.01)
+    dark = crop_photo(prepared, photo, 32, 0.0, 0.5, 1.0).pixels.mean()
+    bright = crop_photo(prepared, photo, 32, 1.0, 0.5, 1.0).pixels.mean()
+    assert bright > 1.3 * dark
+
+
+def test_words_belong_to_their_part_of_the_photo(prepared: PreparedPhotos) -> None:
+    photo = prepared.photos[5]
+    assert crop_photo(prepared, photo, 32, 0.5, 0.5, 1.0).view is not None
+    assert crop_photo(prepared, photo, 32, 0.0, 0.5, 1.0).view is None
+
+
+def test_batches_are_a_function_of_seed_and_step(prepared: PreparedPhotos) -> None:
+    def sampler(seed: int) -> CropSampler:
+        photos = prepared.part(validation=False)
+        return CropSampler(prepared, photos, 32, place_jitter_metres=5.0, heading_jitter_degrees=5.0, seed=seed)
+
+    first, again = sampler(0).batch(7, 8), sampler(0).batch(7, 8)
+    assert first.prompts == again.prompts
+    for name in ("pictures", "lat", "lon", "heading"):
+        assert np.array_equal(getattr(first, name), getattr(again, name), equal_nan=True)
+    for other in (sampler(0).batch(8, 8), sampler(1).batch(7, 8)):
+        assert not np.array_equal(first.pictures, other.pictures)
+    assert first.pictures.shape == (8, 3, 32, 32)
+    assert first.pictures.abs().max() <= 1
+
+
+def test_jitter_has_the_size_that_was_asked_for(prepared: PreparedPhotos) -> None:
+    photos = [prepared.photos[5]]
+    sharp = CropSampler(prepared, photos, 32, seed=1)
+    noisy = CropSampler(prepared, photos, 32, place_jitter_metres=5.0, seed=1)
+    offsets = []
+    for step in range(8):
+        a, b = sharp.batch(step, 32), noisy.batch(step, 32)
+        offsets += [distance(*pair) for pair in zip(*(t.tolist() for t in (a.lat, a.lon, b.lat, b.lon)), strict=True)]
+    # The mean distance of a two-dimensional normal cloud is its deviation times sqrt(pi / 2).
+    assert np.mean(offsets) == pytest.approx(5.0 * np.sqrt(np.pi / 2), rel=0.1)
+
+
+def test_prompts_come_from_captions_and_tags() -> None:
+    random = np.random.default_rng(0)
+    view = View(0.5, "A house", ("tree", "lamp"))
+    prompts = {compose_prompt(view, random) for _ in range(200)}
+    assert prompts == {"A house", "tree", "lamp", "tree, lamp", "lamp, tree"}
+    assert compose_prompt(None, random) == ""
+    assert compose_prompt(View(0.5), random) == ""
+
+
+def test_fixed_crops_tile_the_photo(prepared: PreparedPhotos) -> None:
+    crops = list(fixed_crops(prepared, prepared.photos[:2], 32))
+    assert len(crops) == 6
+
+
+def test_box_and_coverage_hold_every_place(prepared: PreparedPhotos) -> None:
+    box = prepared.box(150.0)
+    coverage = coverage_of(prepared, 60.0)
+    for photo in prepared.part(validation=False):
+        assert box.contains(photo.lat, photo.lon)
+        assert coverage.distance(photo.lat, photo.lon) == 0
+    assert sum(count for _, _, count in coverage.cells) >= 9
+    assert coverage.distance(photo.lat + 0.1, photo.lon) == pytest.approx(11_000, rel=0.1)
+
+
+def test_too_few_photos_is_a_sentence(tmp_path: Path) -> None:
+    folder = tmp_path / "few"
+    folder.mkdir()
+    Image.new("RGB", (64, 64)).save(folder / "a.jpg")
+    with Catalogue(tmp_path / "photos.sqlite") as catalogue, pytest.raises(GPSDreamError, match="0 photos") as caught:
+        photos_of(folder, catalogue)
+    assert caught.value.failure.kind is ErrorKind.BAD_PHOTO
+    assert "no gps" in caught.value.failure.details
+
+
+def test_a_box_larger_than_a_city_is_a_sentence() -> None:
+    check_box(Box(40.68, -74.03, 40.88, -73.90))
+    with pytest.raises(GPSDreamError, match="more than one city"):
+        check_box(Box(40.0, -74.0, 49.0, 2.0))
+
+
+def test_a_small_disk_is_a_sentence(tmp_path: Path) -> None:
+    check_disk(tmp_path / "not" / "yet", 1)
+    with pytest.raises(GPSDreamError, match="are free") as caught:
+        check_disk(tmp_path, 10**18)
+    assert caught.value.failure.kind is ErrorKind.DISK_FULL
+
+
+def test_a_cut_prepared_folder_is_a_sentence(prepared: PreparedPhotos, tmp_path: Path) -> None:
+    for file in prepared.folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    pixels = tmp_path / PIXELS_FILE
+    pixels.write_bytes(pixels.read_bytes()[:-1])
+    with pytest.raises(GPSDreamError, match="cannot be read"):
+        PreparedPhotos.open(tmp_path)
