@@ -24,6 +24,7 @@
       attributionControl: false,
       zoomControl: false,
       preferCanvas: true,
+      renderer: L.canvas({ padding: 0.3 }),
       doubleClickZoom: false, // a click picks, so a second one must not also zoom
       boxZoom: false,
       zoomSnap: 0.25,
@@ -255,7 +256,7 @@
       map.options.inertia = !isReduced;
     }
 
-    const tellError = (error) => bridge.pageError(String(error?.stack ?? error));
+    const tellError = (error) => bridge.pageError(String(error?.stack ?? error), false);
     const on = (signal, act) => signal.connect(async (text) => {
       try {
         await act(JSON.parse(text));
@@ -274,12 +275,18 @@
     });
     on(bridge.show_pin, showPin);
     on(bridge.show_results, (items) => results.show(items));
-    window.addEventListener('error', (event) => bridge.pageError(`${event.message} (${event.filename}:${event.lineno})`));
+    window.addEventListener('error', (event) => tellError(`${event.message} (${event.filename}:${event.lineno})`));
     window.addEventListener('unhandledrejection', (event) => tellError(event.reason));
 
     updateHint();
     bridge.pageReady();
   }
 
-  connect().then(start);
+  connect().then((bridge) => {
+    try {
+      start(bridge);
+    } catch (error) {
+      bridge.pageError(String(error?.stack ?? error), true);
+    }
+  });
 })();

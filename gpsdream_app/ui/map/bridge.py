@@ -46,7 +46,7 @@ class Bridge(QObject):
     view_changed = Signal(float, float, float)
     page_ready = Signal()
     city_shown = Signal()
-    page_failed = Signal(str)
+    page_failed = Signal(str, bool)
 
     @Slot("QVariant", "QVariant")
     def picked(self, lat: object, lon: object) -> None:
@@ -109,10 +109,10 @@ class Bridge(QObject):
         """The city (or the sentence that there is none) stands on the screen and takes clicks."""
         self.city_shown.emit()
 
-    @Slot("QVariant")
-    def pageError(self, text: object) -> None:
-        """Something went wrong in the page."""
-        self.page_failed.emit(str(text)[:LONGEST_ERROR])
+    @Slot("QVariant", "QVariant")
+    def pageError(self, text: object, fatal: object) -> None:
+        """Something went wrong in the page; `fatal` if it cannot go on."""
+        self.page_failed.emit(str(text)[:LONGEST_ERROR], fatal is True)
 
     def _refuse(self, slot: str, *values: object) -> None:
         logger.warning("The map page called %s with %s", slot, ", ".join(repr(value)[:80] for value in values))

@@ -244,9 +244,9 @@ class MapView(QWidget):
         self._state["view"] = json.dumps(view)
         self.view_changed.emit(lat, lon, zoom)
 
-    def _on_page_failed(self, text: str) -> None:
+    def _on_page_failed(self, text: str, fatal: bool) -> None:
         logger.error("The map page failed: %s", text)
-        if self._listening and not self._is_ready:
+        if fatal:
             self._fail("The map could not be drawn.")
 
     def _on_patience_lost(self) -> None:

@@ -18,7 +18,8 @@ GOOD: list[tuple[str, tuple[Any, ...], str, list[Any]]] = [
     ("resultClicked", ("abc",), "result_clicked", ["abc"]),
     ("exampleClicked", (2.0,), "example_clicked", [2]),
     ("viewChanged", (40, -74, 12.25), "view_changed", [40.0, -74.0, 12.25]),
-    ("pageError", ("x" * 9999,), "page_failed", ["x" * LONGEST_ERROR]),
+    ("pageError", ("x" * 9999, True), "page_failed", ["x" * LONGEST_ERROR, True]),
+    ("pageError", (None, "yes"), "page_failed", ["None", False]),
 ]
 BAD: list[tuple[str, tuple[Any, ...]]] = [
     ("picked", (91, 0)),

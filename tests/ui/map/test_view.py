@@ -339,12 +339,42 @@ def test_bad_places_are_refused(driver: Driver) -> None:
             act()
 
 
-def test_a_broken_city_file_does_not_take_the_page_down(driver: Driver, caplog: pytest.LogCaptureFixture) -> None:
-    broken: dict[str, Any] = make_city(id="broken")
-    broken["layers"]["streets"]["features"][0]["geometry"]["coordinates"] = 5
-    driver.view.set_city(broken)
-    driver.qtbot.waitUntil(lambda: "The map page failed" in caplog.text, timeout=PATIENCE)
-    driver.wait_js("document.getElementById('empty').textContent.includes('cannot be read')")
-    assert not driver.view.shows_panel
+@pytest.fixture
+def broken_city() -> dict[str, Any]:
+    city = make_city(id="broken")
+    city["layers"]["streets"]["features"][0]["geometry"]["coordinates"] = 5
+    return city
+
+
+def test_a_broken_city_file_gives_a_sentence_and_the_map_goes_on(
+    make_driver: MakeDriver, broken_city: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    driver = make_driver(broken_city)
+    assert "The map page failed" in caplog.text
+    assert "cannot be read" in driver.js("document.getElementById('empty').textContent")
     driver.view.set_city(make_city(id="good"))
     driver.wait_js("document.getElementById('empty').hidden")
+    driver.view.set_city(broken_city)
+    driver.wait_js("document.getElementById('empty').textContent.includes('cannot be read')")
+    assert not driver.view.shows_panel
+    with driver.qtbot.waitSignal(driver.view.place_picked, timeout=PATIENCE):
+        driver.click(QPoint(300, 200))
+
+
+def test_a_page_that_cannot_start_gives_a_sentence(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = Router.answer
+
+    def answer_without_leaflet(router: Router, url: str) -> Answer | None:
+        return Answer("text/javascript", b"") if url.endswith("leaflet.js") else answer(router, url)
+
+    view = MapView()
+    qtbot.addWidget(view)
+    with monkeypatch.context() as patch, qtbot.waitSignal(view.failed, timeout=PATIENCE) as blocker:
+        patch.setattr(Router, "answer", answer_without_leaflet)
+        view.show()
+    assert "could not be drawn" in blocker.args[0] and view.shows_panel
+    assert "The map page failed" in caplog.text
+    with qtbot.waitSignal(view.ready, timeout=PATIENCE):
+        view.reload()
