@@ -200,11 +200,10 @@ class FilmView(QListView):
         """Return where the name of each place in sight stands; it stays in sight while one of its pictures is."""
         model = self.model()
         found: list[tuple[QRect, str]] = []
-        for row in range(model.rowCount()):
+        first = self.indexAt(QPoint(0, HEADER + TILE // 2))
+        for row in range(max(first.row(), 0), model.rowCount()):
             index = model.index(row, 0)
             rect = self.visualRect(index)
-            if rect.right() < 0:
-                continue
             if rect.left() > self.viewport().width():
                 break
             tile = tile_rect(rect)

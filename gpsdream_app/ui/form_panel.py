@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QLineEdi
 
 from gpsdream_app.domain.requests import MAX_GUIDANCE, MAX_PICTURES, MAX_PROMPT_CHARACTERS, MAX_SEED, MAX_STEPS
 from gpsdream_app.ui.icons import icon_pixmap
-from gpsdream_app.ui.phrases import coordinates_text, distance_text, heading_text, one_line, tooltip
+from gpsdream_app.ui.phrases import FAR_METRES, coordinates_text, distance_text, heading_text, one_line, tooltip
 from gpsdream_app.ui.session import Session
 from gpsdream_app.ui.state import new_seed
 from gpsdream_app.ui.theme import Theme
@@ -27,7 +27,6 @@ from gpsdream_app.ui.widgets import (
     set_look,
 )
 
-FAR_METRES = 60.0
 COUNT_FROM = MAX_PROMPT_CHARACTERS * 4 // 5
 SLIDER_STEPS = (4, 60)
 SMALLEST_RANGE = 4.0
@@ -263,7 +262,7 @@ class FormPanel(QWidget):
         return row
 
     def _make_fold(self, theme: Theme) -> QHBoxLayout:
-        self.fold = TextButton(theme, self.tr("Exact numbers"), "right", look="fold", parent=self)
+        self.fold = TextButton(theme, self.tr("Advanced"), "right", look="fold", parent=self)
         self.fold.setCheckable(True)
         self.fold.toggled.connect(self._fold)
         self.fold_row = QHBoxLayout()

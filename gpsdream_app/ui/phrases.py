@@ -9,6 +9,7 @@ from PySide6.QtCore import QCoreApplication
 from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.results import Result
 
+FAR_METRES = 60.0  # from here on a place is said to be away from any photo
 COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 
 

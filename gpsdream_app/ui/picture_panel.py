@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QWidget
 
 from gpsdream_app.domain.results import Result
 from gpsdream_app.ui.job_queue import JobState, QueuedJob
-from gpsdream_app.ui.phrases import first_upper, place_text, time_left_text
+from gpsdream_app.ui.phrases import FAR_METRES, first_upper, photo_distance_text, place_text, time_left_text
 from gpsdream_app.ui.picture_view import Lesson, PictureView
 from gpsdream_app.ui.session import Session, Shown
 from gpsdream_app.ui.theme import Theme
-from gpsdream_app.ui.tokens import SPACE_1, SPACE_2
+from gpsdream_app.ui.tokens import CONTROL_HEIGHT, SPACE_1, SPACE_2
 from gpsdream_app.ui.widgets import ElidedLabel, IconButton, TextButton
+
+LINE_HEIGHT = 3
+BAR_HEIGHT = CONTROL_HEIGHT
+BELOW = SPACE_1 + LINE_HEIGHT + SPACE_1 + BAR_HEIGHT
 
 
 class ProgressLine(QWidget):
@@ -23,7 +27,6 @@ class ProgressLine(QWidget):
         super().__init__(parent)
         self._theme = theme
         self._fraction = 0.0
-        self.setFixedHeight(3)
         self.setAccessibleName(self.tr("Progress"))
         theme.changed.connect(self.update)
 
@@ -69,24 +72,19 @@ class PicturePanel(QWidget):
         self.view = PictureView(theme, self)
         self.line = ProgressLine(theme, self)
         self._bar = QStackedWidget(self)
-        self._bar.setFixedHeight(32)
         self._bar.addWidget(self._make_actions(theme))
         self._bar.addWidget(self._make_progress(theme))
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(SPACE_1)
-        column.addWidget(self.view, 1)
-        column.addWidget(self.line)
-        column.addWidget(self._bar)
+        self.setMinimumSize(self.view.minimumWidth(), self.view.minimumHeight() + BELOW)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.view.menu_asked.connect(self._ask_menu)
         session.shown_changed.connect(self._show)
         session.previewed.connect(self._preview)
         session.queue.changed.connect(self._progress)
         session.following_changed.connect(self._progress)
-        session.library_read.connect(self._teach)
-        session.form.when("place", self._teach)
-        self._read = False
+        # Until the library is read it is not known whether there is anything to teach.
+        self._library_read = False
         session.library_read.connect(self._note_read)
+        session.form.when("place", self._teach)
         self._progress()
 
     def _make_actions(self, theme: Theme) -> QWidget:
@@ -126,26 +124,46 @@ class PicturePanel(QWidget):
 
     def sizeHint(self) -> QSize:
         """A square picture and the line."""
-        return QSize(384, 384 + 40)
+        return QSize(384, 384 + BELOW)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Arrange the parts anew."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Put the picture at the top and the line right below it, however high the panel is."""
+        below = BELOW if self._bar.isVisibleTo(self) else 0
+        room = QSize(self.width(), max(1, self.height() - below))
+        size = self.view.image.size()
+        if not size.isEmpty():
+            room.setHeight(size.scaled(room, Qt.AspectRatioMode.KeepAspectRatio).height())
+        self.view.setGeometry(0, 0, room.width(), room.height())
+        self.line.setGeometry(0, room.height() + SPACE_1, self.width(), LINE_HEIGHT)
+        self._bar.setGeometry(0, room.height() + below - BAR_HEIGHT, self.width(), BAR_HEIGHT)
 
     # -- what is shown --
 
     def _show(self, shown: Shown | None) -> None:
         if shown is None:
-            self.view.show_picture(self.view.image.__class__())
+            self.view.show_picture(QImage())
         else:
             self.view.show_picture(shown.image, shown.result)
         self._progress()
+        self._arrange()
 
-    def _preview(self, image: object) -> None:
-        self.view.show_picture(image, preview=True)  # type: ignore[arg-type]
+    def _preview(self, image: QImage) -> None:
+        self.view.show_picture(image, preview=True)
+        self._arrange()
 
     def _note_read(self) -> None:
-        self._read = True
+        self._library_read = True
         self._teach()
 
     def _teach(self) -> None:
         place = self._session.form.place
+        if not self._library_read:
+            return
         if place:
             self.view.teach(Lesson.DRAW, place_text(place))
         else:
@@ -167,7 +185,10 @@ class PicturePanel(QWidget):
             self.copy.setVisible(shown is not None)
             self._bar.setCurrentIndex(0)
         self.line.setVisible(job is not None)
-        self._bar.setVisible(job is not None or shown is not None)
+        needed = job is not None or shown is not None
+        if needed != self._bar.isVisibleTo(self):
+            self._bar.setVisible(needed)
+            self._arrange()
 
     def progress_text(self, job: QueuedJob) -> str:
         """Return how far a job is: “12 of 20 · about 3 s”."""
@@ -186,8 +207,11 @@ class PicturePanel(QWidget):
 
     def facts_text(self, result: Result) -> str:
         """Return what a person wants to know of a finished picture: “Seed 4711 · 20 steps · 2.9 s”."""
-        request = result.request
-        return self.tr("Seed {0} · {1} steps · {2} s").format(request.seed, request.steps, f"{result.seconds:.1f}")
+        request, metres = result.request, result.photo_distance
+        facts = self.tr("Seed {0} · {1} steps · {2} s").format(request.seed, request.steps, f"{result.seconds:.1f}")
+        if request.place and metres is not None and metres >= FAR_METRES:
+            facts = f"{photo_distance_text(metres)} · {facts}"
+        return facts
 
     def _ask_save(self) -> None:
         if self._session.shown and self._session.shown.result:

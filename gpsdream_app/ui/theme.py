@@ -43,10 +43,22 @@ class Theme(QObject):
 
     changed = Signal()
 
-    def __init__(self, application: QApplication, choice: ThemeChoice = ThemeChoice.SYSTEM) -> None:
+    def __init__(
+        self,
+        application: QApplication,
+        choice: ThemeChoice = ThemeChoice.SYSTEM,
+        hints: QStyleHints | None = None,
+    ) -> None:
+        """Dress an application.
+
+        Args:
+            application: gets style, palette and style sheet.
+            choice: what the person chose.
+            hints: tell what the system wants; Qt's own if None.
+        """
         super().__init__(application)
         self._application = application
-        self._hints: QStyleHints = QGuiApplication.styleHints()
+        self._hints = hints or QGuiApplication.styleHints()
         self._choice = choice
         self._less_motion: bool | None = None
         application.setStyle(QStyleFactory.create("Fusion"))

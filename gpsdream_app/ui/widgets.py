@@ -642,7 +642,7 @@ class Popover(QFrame):
         if self._opener is None:
             return
         corner = self._opener.mapTo(self._window, QPoint(self._opener.width(), self._opener.height()))
-        x = min(corner.x() + SPACE_2, self._window.width() - self.width() - SPACE_2)
+        x = min(corner.x() + SPACE_4, self._window.width() - self.width() - SPACE_2)
         y = max(SPACE_2, min(corner.y(), self._window.height() - SPACE_2) - self.height())
         self.move(x, y)
 

@@ -53,8 +53,8 @@ from gpsdream_app.ui.widgets import ElidedLabel, Menu, PrimaryButton
 START_SIZE = QSize(1360, 860)
 SMALLEST = QSize(960, 640)
 PANEL_SMALLEST = 360
-PANEL_SHARE = 0.34
-PANEL_WIDEST_AT_START = 520
+PANEL_WIDEST_SHARE = 0.36
+FORM_HEIGHT = 360  # of everything in the panel but the picture
 SEARCH_WIDTH = 440
 PICTURE_SUFFIX = ".png"
 
@@ -137,7 +137,7 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("GPSDream")
         self.setAcceptDrops(True)
         self.setMinimumSize(SMALLEST)
-        self._dialog: QFileDialog | None = None
+        self._split_by_itself = False
         self._build(make_map(theme.palette.name))
         self._connect()
         self._make_shortcuts()
@@ -431,15 +431,17 @@ class MainWindow(QMainWindow):
     # -- size and end --
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Keep the form as high as it can be."""
+        """Keep the form as high, and the picture as large, as it can be."""
         super().resizeEvent(event)
+        self._split()
         self.form_scroll.fit()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Remember the window, vanish, and end the engine."""
         settings = self.session.settings
         settings.geometry = self.saveGeometry()
-        settings.splitter = self.splitter.saveState()
+        if not self._split_by_itself:
+            settings.splitter = self.splitter.saveState()
         self.queue_card.dismiss()
         self.settings_card.dismiss()
         self.hide()
@@ -453,9 +455,20 @@ class MainWindow(QMainWindow):
             room = screen.availableSize() if screen else START_SIZE
             self.resize(START_SIZE.boundedTo(room))
         if settings.splitter.isEmpty() or not self.splitter.restoreState(settings.splitter):
+            self._split_by_itself = True
+        self.splitter.splitterMoved.connect(self._split_by_hand)
+        self._split()
+
+    def _split(self) -> None:
+        """Give the panel the width at which the picture fills its height, until a person has another wish."""
+        if self._split_by_itself:
             width = self.width() - self.rail.width()
-            panel = min(max(round(width * PANEL_SHARE), PANEL_SMALLEST), PANEL_WIDEST_AT_START)
+            wanted = self.height() - FORM_HEIGHT + 2 * SPACE_4
+            panel = max(min(wanted, round(width * PANEL_WIDEST_SHARE)), PANEL_SMALLEST)
             self.splitter.setSizes([width - panel, panel])
+
+    def _split_by_hand(self, *_: object) -> None:
+        self._split_by_itself = False
 
 
 class FormScroll(QScrollArea):

@@ -700,7 +700,10 @@ def test_pictures_fade_unless_less_motion_is_wanted(rig: Rig) -> None:
 def test_the_window_comes_back_as_it_was(make_rig: MakeRig) -> None:
     first = make_rig().open()
     first.window.resize(1111, 777)
-    first.window.splitter.setSizes([500, 538])
+    handle = first.window.splitter.handle(1)
+    QTest.mousePress(handle, LEFT)
+    QTest.mouseMove(handle, handle.rect().center() - QPoint(60, 0))
+    QTest.mouseRelease(handle, LEFT, pos=handle.rect().center() - QPoint(60, 0))
     first.session.form.set_place(FLATIRON)
     first.map.view_changed.emit(40.75, -73.98, 15.0)
     first.window.form.fold.setChecked(True)
