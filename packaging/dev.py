@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 
-if sys.version_info < (3, 11):
+if sys.version_info < (3, 11):  # noqa: UP036 - this file is what an older Python is started with
     sys.exit(f"GPSDream needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
 
 import argparse
@@ -188,7 +188,8 @@ def prepare_system(*, programs: bool) -> None:
         root = "" if os.geteuid() == 0 else "sudo "
         stop(
             "these system libraries and programs are missing: " + ", ".join(sorted(missing)) + ".\n"
-            f"Type this, then run the command again:\n\n  {root}apt-get update && {root}apt-get install -y {names}\n"
+            "Type this, then run the command again:\n\n"
+            f"  {root}apt-get update && {root}apt-get install -y {names}\n"
         )
 
 
@@ -408,7 +409,18 @@ def pin(arguments: Sequence[str]) -> int:
     """Write packaging/constraints.txt from what is installed in .venv."""
     if arguments:
         stop(f"pin takes no arguments, not {shlex.join(arguments)}.", 2)
-    command = [str(PYTHON), "-m", "pip", "freeze", "--all", "--exclude-editable", "--exclude", "pip", "--exclude", "gpsdream"]
+    command = [
+        str(PYTHON),
+        "-m",
+        "pip",
+        "freeze",
+        "--all",
+        "--exclude-editable",
+        "--exclude",
+        "pip",
+        "--exclude",
+        "gpsdream",
+    ]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     # A local label (+cpu, +cu128) names a build, and the build is the machine's affair.
     pins = [line.partition("+")[0] for line in text.splitlines() if "==" in line]

@@ -23,8 +23,8 @@ MARK = "GPSDREAM_TEST_SESSION"
 SECONDS_TO_END = 10.0
 LOOPBACK = ("127.", "::1", "localhost", "0.0.0.0")
 
-# Children of every test run that end with it: the tracker of multiprocessing, and the helpers of a Chromium that
-# lives as long as the QApplication.
+# Children of every test run that end with it: the tracker of multiprocessing, and the helpers of a Chromium
+# that lives as long as the QApplication.
 HARMLESS = ("multiprocessing.resource_tracker", "multiprocessing.forkserver", "QtWebEngineProcess")
 
 
