@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "packaging")]
 
 from city_facts import landmarks, neighbourhoods, old_town, parks, shore, streets  # noqa: E402
-from shapely import LineString, Point, Polygon  # noqa: E402
+from shapely import LineString, Point, Polygon, STRtree, box  # noqa: E402
 from shapely.algorithms.polylabel import polylabel  # noqa: E402
 from shapely.geometry.base import BaseGeometry  # noqa: E402
 from shapely.ops import linemerge, unary_union  # noqa: E402
@@ -24,6 +25,9 @@ OUTPUT = ROOT / "resources" / "cities" / "manhattan.json"
 # A fifth decimal of a degree is about a metre.
 DECIMALS = 5
 SHORTEST_STREET = 40.0
+# A street that ends so many metres before or behind another one (metres) is meant to end on it.
+LONGEST_GAP = 40.0
+LONGEST_STUMP = 22.0
 
 
 def _ring(name: str, points: tuple[tuple[float, float], ...]) -> Polygon:
@@ -105,7 +109,7 @@ def _across(line: LineString, along: float) -> float:
 def _inland(land: Polygon) -> BaseGeometry:
     """Return the land between the roads along the rivers, where the numbered streets are."""
     west = [*streets.HUDSON_ROAD, (-1975.0, 2300.0), *streets.RIVERSIDE, (-2700.0, 11_000.0), (-2700.0, 15_000.0)]
-    east = [*streets.SOUTH_STREET[:-2], *streets.EAST_RIVER_DRIVE, *streets.HARLEM_RIVER_DRIVE[1:], (-1100.0, 12_600.0)]
+    east = [*streets.SOUTH_STREET[:-1], *streets.EAST_RIVER_DRIVE, *streets.HARLEM_RIVER_DRIVE[1:], (-1100.0, 12_600.0)]
     between = Polygon([*west, (-900.0, 15_000.0), *reversed(east)])
     return between.buffer(1.0).intersection(land)
 
@@ -130,6 +134,30 @@ def _numbered(side: str, table: dict[int, str]) -> list[streets.Street]:
     return found
 
 
+def _trimmed(name: str, line: LineString, others: list[tuple[str, LineString]], tree: STRtree) -> LineString:
+    """Return a street that ends on the last street it meets: a little longer, or a little shorter."""
+    for _ in range(2):
+        line = line.reverse()
+        (x0, y0), (x1, y1) = line.coords[-2:]
+        step = math.hypot(x1 - x0, y1 - y0)
+        dx, dy = (x1 - x0) / step, (y1 - y0) / step
+        back = min(LONGEST_STUMP, step / 2)
+        ray = LineString([(x1 - back * dx, y1 - back * dy), (x1 + LONGEST_GAP * dx, y1 + LONGEST_GAP * dy)])
+        ends = []
+        for index in tree.query(ray):
+            other, crossing = others[index]
+            if other == name:
+                continue
+            met = crossing.intersection(ray)
+            ends += [ray.project(part.centroid) - back for part in getattr(met, "geoms", [met]) if not part.is_empty]
+        beyond = min((end for end in ends if end >= -1.0), default=None)
+        before = max((end for end in ends if end < -1.0), default=None)
+        move = beyond if before is None or (beyond is not None and beyond <= -before) else before
+        if move is not None:
+            line = LineString([*line.coords[:-1], (x1 + move * dx, y1 + move * dy)])
+    return line
+
+
 def _street_features(land: Polygon) -> list[dict[str, Any]]:
     inland = _inland(land)
     drawn: dict[str, tuple[streets.Street, list[LineString]]] = {}
@@ -143,13 +171,20 @@ def _street_features(land: Polygon) -> list[dict[str, Any]]:
             if street.clip:
                 lines = [part for line in lines for part in _lines(line.intersection(region))]
             drawn.setdefault(street.name + street.kind, (street, []))[1].extend(lines)
+    whole = [(street, line) for street, lines in drawn.values() for line in _lines(_merged(lines))]
+    named = [(street.name, line) for street, line in whole]
+    tree = STRtree([line for _, line in named])
     features = []
-    for street, lines in drawn.values():
-        merged = linemerge(lines) if len(lines) > 1 else lines[0] if lines else LineString()
-        for line in _lines(merged):
-            also = {"also": list(street.also)} if street.also else {}
-            features.append(_feature(_path(line), name=street.name, kind=street.kind, major=street.major, **also))
+    for street, line in whole:
+        also = {"also": list(street.also)} if street.also else {}
+        path = _path(_trimmed(street.name, line, named, tree) if street.clip else line)
+        features.append(_feature(path, name=street.name, kind=street.kind, major=street.major, **also))
     return features
+
+
+def _merged(lines: list[LineString]) -> BaseGeometry:
+    """Return the lines with those joined that share an end."""
+    return linemerge(lines) if len(lines) > 1 else LineString(lines[0]) if lines else LineString()
 
 
 def _land_features(plain: Polygon) -> list[dict[str, Any]]:
@@ -178,9 +213,21 @@ def _park_features(land: Polygon) -> list[dict[str, Any]]:
     areas: dict[str, list[BaseGeometry]] = {}
     for name, ring in parks.PARKS:
         areas.setdefault(name, []).append(_ring(name, ring).intersection(land))
+    for name, width, path in parks.RIBBONS:
+        areas.setdefault(name, []).append(LineString(path).buffer(width / 2, cap_style="flat", join_style="mitre"))
     for name, road, south, north in parks.WATERSIDE:
         areas.setdefault(name, []).append(_waterside(road, south, north, land))
     return [_feature(_area(unary_union(parts)), name=name) for name, parts in areas.items()]
+
+
+def _water_features(land: Polygon) -> list[dict[str, Any]]:
+    """Return ponds as areas, and rivers as lines along which their names run."""
+    features = [_feature(_area(_ring(name, ring)), name=name) for name, ring in parks.WATER]
+    features += [_feature(_path(LineString(line)), name=name, width=width) for name, width, line in shore.RIVERS]
+    middle = land.buffer(shore.HARLEM_RIVER_WIDTH / 2).exterior.intersection(box(-1500.0, 7000.0, 1500.0, 13_300.0))
+    bed = max(_lines(middle), key=lambda line: line.length).simplify(12.0)
+    features.append(_feature(_path(bed), name="Harlem River", width=round(shore.HARLEM_RIVER_WIDTH)))
+    return features
 
 
 def _neighbourhood_features(land: Polygon) -> list[dict[str, Any]]:
@@ -210,7 +257,7 @@ def build() -> dict[str, Any]:
         "layers": {
             "land": _collection(_land_features(land)),
             "parks": _collection(_park_features(land)),
-            "water": _collection([_feature(_area(_ring(name, ring)), name=name) for name, ring in parks.WATER]),
+            "water": _collection(_water_features(land)),
             "streets": _collection(_street_features(land)),
             "bridges": _collection([_feature(_path(LineString(line)), name=name) for name, line in shore.BRIDGES]),
             "neighbourhoods": _collection(_neighbourhood_features(land)),

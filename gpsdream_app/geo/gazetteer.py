@@ -145,12 +145,21 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class _Name:
-    """A name and the words by which it is found: its own, or those of another name for the same thing."""
+    """A name cut up for comparison.
+
+    Attributes:
+        words: its words without a street's direction and type.
+        joined: these words with spaces between them.
+        direction: east, west, north, south or empty.
+        sort: street, avenue and so on, or empty.
+        numbered: whether a digit is among the words.
+    """
 
     words: tuple[str, ...]
     joined: str
     direction: str
     sort: str
+    numbered: bool
 
 
 @lru_cache(maxsize=4096)
@@ -192,42 +201,45 @@ def _name(text: str, *, street: bool) -> _Name:
     direction = words[0] if street and len(words) > 1 and words[0] in _DIRECTIONS.values() else ""
     kind = words[-1] if street and words and words[-1] in _TYPES.values() else ""
     core = words[1 if direction else 0 : len(words) - 1 if kind and len(words) > 1 else len(words)]
-    return _Name(core or words, " ".join(core or words), direction, kind)
+    joined = " ".join(core or words)
+    return _Name(core or words, joined, direction, kind, any(character.isdigit() for character in joined))
 
 
 def _likeness(a: str, b: str, floor: float = 0.72) -> float:
     """Return how alike two texts are, 0 to 1; 0 if below the floor."""
+    if 2 * min(len(a), len(b)) < floor * (len(a) + len(b)):
+        return 0.0
     matcher = SequenceMatcher(None, a, b, autojunk=False)
-    if matcher.real_quick_ratio() < floor or matcher.quick_ratio() < floor:
+    if matcher.quick_ratio() < floor:
         return 0.0
     ratio = matcher.ratio()
     return ratio if ratio >= floor else 0.0
 
 
-def _text_score(asked: str, words: tuple[str, ...], name: _Name) -> float:
-    """Return how well the asked text fits a name, 0 to 1: all of it, its beginning, or words of it."""
-    if not asked:
-        return 0.0
-    if asked == name.joined:
+def _text_score(asked: _Name, name: _Name) -> float:
+    """Return how well the asked words fit a name, 0 to 1: all of it, its beginning, or words of it."""
+    if asked.joined == name.joined:
         return 1.0
-    if any(character.isdigit() for character in asked + name.joined):
-        return 0.9 if name.joined.startswith(asked + " ") else 0.0
-    if name.joined.startswith(asked):
-        return 0.92 if len(asked) >= 3 else 0.8
-    if len(asked) >= 3 and all(
-        any(own.startswith(word) if len(word) > 1 else own == word for own in name.words) for word in words
-    ):
-        return 0.86
-    return 0.0
+    if name.joined.startswith(asked.joined):
+        if asked.numbered or name.numbered:
+            # 23 is not the beginning of 230.
+            return 0.9 if name.joined[len(asked.joined)] == " " else 0.0
+        return 0.92 if len(asked.joined) >= 3 else 0.8
+    if asked.numbered or name.numbered or len(asked.joined) < 3 or len(asked.words) > len(name.words):
+        return 0.0
+    for word in asked.words:
+        if not any(own.startswith(word) if len(word) > 1 else own == word for own in name.words):
+            return 0.0
+    return 0.86
 
 
-def _misspelt_score(asked: str, words: tuple[str, ...], name: _Name) -> float:
-    """Return how well a text with wrong letters fits a name, 0 to 0.85; numbers and single letters are never guessed."""
-    if len(asked) < 4 or any(character.isdigit() for character in asked + name.joined):
+def _misspelt_score(asked: _Name, name: _Name) -> float:
+    """Return how well words with wrong letters fit a name, 0 to 0.85; numbers and single letters are never guessed."""
+    if asked.numbered or name.numbered or len(asked.joined) < 4:
         return 0.0
-    if {word for word in words if len(word) == 1} - set(name.words):
+    if any(len(word) == 1 and word not in name.words for word in asked.words):
         return 0.0
-    return 0.85 * _likeness(asked.replace(" ", ""), name.joined.replace(" ", ""))
+    return 0.85 * _likeness(asked.joined.replace(" ", ""), name.joined.replace(" ", ""))
 
 
 def _short(name: str) -> str:
@@ -386,12 +398,11 @@ class Gazetteer:
         return hits
 
     def _search_things(self, query: str) -> list[tuple[float, Hit]]:
-        words = _words(query)
-        if words[:1] == ("the",):
-            words = words[1:]
-        asked = " ".join(words)
+        asked = _name(query.lower().removeprefix("the "), street=False)
+        if not asked.words:
+            return []
         for score_of in (_text_score, _misspelt_score):
-            scores = [max(score_of(asked, words, name) for name in thing.names) for thing in self._things]
+            scores = [max(score_of(asked, name) for name in thing.names) for thing in self._things]
             if any(scores):
                 break
         return [
@@ -428,14 +439,12 @@ class Gazetteer:
             return word
         return next(iter(get_close_matches(word, _ORDINAL_WORDS, n=1, cutoff=0.8)), word)
 
-    def _fitting_streets(
-        self, asked: _Name, score_of: Callable[[str, tuple[str, ...], _Name], float]
-    ) -> dict[int, float]:
+    def _fitting_streets(self, asked: _Name, score_of: Callable[[_Name, _Name], float]) -> dict[int, float]:
         fits = {}
         for index, street in enumerate(self._streets):
             best = 0.0
             for name in street.names:
-                score = score_of(asked.joined, asked.words, name)
+                score = score_of(asked, name)
                 if not score or (asked.direction and name.direction and asked.direction != name.direction):
                     continue
                 if asked.direction and not name.direction:

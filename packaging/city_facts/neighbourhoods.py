@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from city_facts.streets import Point, at
+from city_facts.streets import HUDSON_ROAD, Point, at
 
 WEST, EAST = -3200.0, 3200.0
 MADISON, PARK, LEXINGTON, THIRD = "Madison Avenue", "Park Avenue", "Lexington Avenue", "Third Avenue"
@@ -10,7 +10,7 @@ SIXTH, SEVENTH, EIGHTH = "Sixth Avenue", "Seventh Avenue", "Eighth Avenue"
 
 # Runs of streets that two or more neighbourhoods share.
 CANAL_WEST: tuple[Point, ...] = ((-1400, -3800), (-730, -3930), (-380, -4005), (-65, -4083), (285, -4173))
-CANAL_EAST: tuple[Point, ...] = ((285, -4173), (500, -4228), (640, -4260), (860, -4240))
+CANAL_EAST: tuple[Point, ...] = ((285, -4173), (500, -4228), (640, -4260), (880, -4240))
 HOUSTON_WEST: tuple[Point, ...] = (
     (-1400, -3800),
     (-905, -3588),
@@ -20,17 +20,21 @@ HOUSTON_WEST: tuple[Point, ...] = (
     (335, -3378),
 )
 HOUSTON_EAST: tuple[Point, ...] = (
-    (700, -3323),
+    (704, -3322),
     (1065, -3283),
     (1505, -3227),
     (1965, -3171),
     (2110, -3175),
     (EAST, -3200),
 )
-BOWERY: tuple[Point, ...] = ((700, -3323), (800, -3690), (815, -3760), (830, -3830), (858, -3970), (880, -4240))
+BOWERY: tuple[Point, ...] = ((704, -3322), (800, -3690), (815, -3760), (830, -3830), (858, -3970), (880, -4240))
 SIXTH_TO_HOUSTON: tuple[Point, ...] = (at(SIXTH, 14), (-311, -3060), (-250, -3338))
+LAFAYETTE: tuple[Point, ...] = ((460, -3350), (450, -3540), (483, -3710), (502, -3787), (520, -3860), (505, -4135))
 BROADWAY_VILLAGE: tuple[Point, ...] = ((335, -3378), (378, -2760))
-WEST_STREET_SOUTH: tuple[Point, ...] = ((-60, -6175), (-400, -5100), (-500, -4760))
+CHAMBERS: tuple[Point, ...] = ((245, -4862), (-52, -4850), (-205, -4862), (-432, -4868))
+WEST_STREET_SOUTH: tuple[Point, ...] = (*HUDSON_ROAD[:3], CHAMBERS[-1])
+EAST_BROADWAY: tuple[Point, ...] = ((910, -4580), (1060, -4470), (1260, -4335), (1400, -4240), (1434, -4219))
+CANAL_TO_ESSEX: tuple[Point, ...] = ((880, -4240), (1050, -4230), (1405, -4180), (1434, -4219))
 WEST_125TH: tuple[Point, ...] = (at(-1150, 125), (-1408, 6800), at(-1679, 127.8), at(-1990, 130.2), at(WEST, 130.2))
 MORNINGSIDE: tuple[Point, ...] = (at(-1000, 110), at(-1000, 113.2), (-1134, 6010), at(-1134, 125))
 ST_NICHOLAS: tuple[Point, ...] = (at(-993, 125), at(-1012, 135))
@@ -110,14 +114,15 @@ NEIGHBOURHOODS: tuple[tuple[str, tuple[Point, ...]], ...] = (
     ("NoMad", box(SIXTH, LEXINGTON, 25, 34)),
     (
         "Flatiron District",
-        (at(SIXTH, 14), at(311, 14), at(PARK, 23), at(LEXINGTON, 23), at(LEXINGTON, 25), at(SIXTH, 25)),
+        (at(SIXTH, 18), at(PARK, 18), at(PARK, 23), at(LEXINGTON, 23), at(LEXINGTON, 25), at(SIXTH, 25)),
     ),
+    ("Union Square", box(SIXTH, PARK, 14, 18)),
     ("Chelsea", box(WEST, SIXTH, 14, 34)),
     ("Gramercy", box(PARK, "First Avenue", 14, 23)),
     ("Stuyvesant Town", box("First Avenue", 2300, 14, 23)),
     ("West Village", (at(WEST, 14), *SIXTH_TO_HOUSTON, *reversed(HOUSTON_WEST[:4]))),
     ("Greenwich Village", (*SIXTH_TO_HOUSTON, (0, -3358), *BROADWAY_VILLAGE, (390, -2550), (285, -2222), at(285, 14))),
-    ("NoHo", (*BROADWAY_VILLAGE, (500, -2725), (590, -2830), (655, -3080), (700, -3323), (470, -3348))),
+    ("NoHo", (*BROADWAY_VILLAGE, (500, -2725), (590, -2830), (655, -3080), (690, -3207), (704, -3322), (460, -3350))),
     (
         "East Village",
         (
@@ -127,6 +132,7 @@ NEIGHBOURHOODS: tuple[tuple[str, tuple[Point, ...]], ...] = (
             (500, -2725),
             (590, -2830),
             (655, -3080),
+            (690, -3207),
             *HOUSTON_EAST,
             at(EAST, 14),
         ),
@@ -135,38 +141,34 @@ NEIGHBOURHOODS: tuple[tuple[str, tuple[Point, ...]], ...] = (
         "SoHo",
         (
             *HOUSTON_WEST,
-            (470, -3348),
-            (452, -3540),
-            (487, -3710),
-            (520, -3860),
+            *LAFAYETTE,
             (500, -4228),
             *reversed(CANAL_WEST[1:]),
         ),
     ),
-    ("Nolita", ((470, -3348), (700, -3323), *BOWERY[1:3], (520, -3860), (487, -3710), (452, -3540))),
-    ("Little Italy", ((520, -3860), *BOWERY[2:], *reversed(CANAL_EAST[1:]))),
+    ("Nolita", (LAFAYETTE[0], (704, -3322), *BOWERY[1:3], *reversed(LAFAYETTE[1:4]))),
+    ("Little Italy", (*reversed(LAFAYETTE[3:]), *BOWERY[2:], *reversed(CANAL_EAST[1:]))),
     (
         "Lower East Side",
-        (*HOUSTON_EAST, (EAST, -4500), (1830, -4700), (1560, -4720), (1205, -4290), (1180, -4220), *reversed(BOWERY)),
+        (
+            *HOUSTON_EAST,
+            (EAST, -4500),
+            (1830, -4700),
+            (1560, -4720),
+            *EAST_BROADWAY[2:4],
+            *reversed(CANAL_TO_ESSEX),
+            *reversed(BOWERY[:-1]),
+        ),
     ),
     (
         "Chinatown",
-        (*CANAL_EAST[1:], (1180, -4220), (1205, -4290), (1150, -4345), (893, -4510), (845, -4610), (490, -4592)),
+        (*CANAL_EAST[1:-1], *CANAL_TO_ESSEX[:-1], *reversed(EAST_BROADWAY), (878, -4617), (845, -4610), (490, -4592)),
     ),
     (
         "Two Bridges",
-        (
-            (893, -4510),
-            (1150, -4345),
-            (1205, -4290),
-            (1560, -4720),
-            (1600, -4900),
-            (1100, -5300),
-            (833, -5120),
-            (862, -4770),
-        ),
+        (*EAST_BROADWAY[:3], (1560, -4720), (1600, -4900), (1100, -5300), (833, -5120), (862, -4770), (878, -4617)),
     ),
-    ("Tribeca", (*CANAL_WEST, (245, -4862), (-52, -4848), (-500, -4740), (-1400, -4400))),
+    ("Tribeca", (*CANAL_WEST, *CHAMBERS, HUDSON_ROAD[3], (-500, -4700), (-1400, -4400))),
     (
         "Civic Center",
         (
@@ -174,7 +176,7 @@ NEIGHBOURHOODS: tuple[tuple[str, tuple[Point, ...]], ...] = (
             *CANAL_EAST[:2],
             (490, -4592),
             (845, -4610),
-            (893, -4510),
+            (878, -4617),
             (862, -4770),
             (833, -5120),
             (615, -5065),
@@ -197,11 +199,11 @@ NEIGHBOURHOODS: tuple[tuple[str, tuple[Point, ...]], ...] = (
             (200, -6700),
             (-300, -6400),
             *WEST_STREET_SOUTH,
-            (-52, -4848),
+            *reversed(CHAMBERS[1:-1]),
         ),
     ),
     (
         "Battery Park City",
-        (*WEST_STREET_SOUTH, (-500, -4740), (-900, -4700), (-900, -5200), (-500, -6400), (-230, -6400)),
+        (*WEST_STREET_SOUTH, HUDSON_ROAD[3], (-500, -4700), (-900, -4700), (-900, -5200), (-500, -6400), (-300, -6400)),
     ),
 )

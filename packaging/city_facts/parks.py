@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from city_facts.streets import HENRY_HUDSON, RIVERSIDE, Point, at
+from city_facts.streets import HENRY_HUDSON, HUDSON_ROAD, RIVERSIDE, Point, at
 from gpsdream_app.geo.manhattan import AVENUES, FOOT, uptown
 
 Ring = tuple[Point, ...]
@@ -195,6 +195,8 @@ PARKS: tuple[tuple[str, Ring], ...] = (
 )
 # Parks between a road along the water and the water: name, the road's points, the first and last metre uptown.
 WATERSIDE: tuple[tuple[str, tuple[Point, ...], float, float], ...] = (
+    ("Hudson River Park", HUDSON_ROAD, -4700.0, 1330.0),
+    ("Riverside Park South", HENRY_HUDSON, 1360.0, uptown(72)),
     ("Riverside Park", RIVERSIDE, uptown(72.4), uptown(125)),
     ("Riverside Park", RIVERSIDE, uptown(135), uptown(158)),
     ("Fort Washington Park", HENRY_HUDSON, uptown(158), uptown(182)),
@@ -258,4 +260,24 @@ WATER: tuple[tuple[str, Ring], ...] = (
         ((-30, 5440), (-40, 5230), (-90, 5170), (-150, 5260), (-250, 5330), (-330, 5420), (-260, 5470), (-120, 5475)),
     ),
     ("Conservatory Water", ((-45, 2560), (-45, 2680), (-75, 2690), (-105, 2650), (-105, 2570), (-75, 2545))),
+)
+
+# Parks that are no wider than a street: name, width in metres, path.
+RIBBONS: tuple[tuple[str, float, tuple[Point, ...]], ...] = (
+    (
+        "High Line",
+        12.0,
+        (
+            (-1262, -2465),
+            (-1330, -2330),
+            (-1395, -2215),
+            (-1452, -2040),
+            (-1452, uptown(29.5)),
+            (-1475, uptown(30) + 12),
+            (-1900, uptown(30) + 12),
+            (-1935, uptown(31)),
+            (-1935, uptown(33)),
+            (-1890, uptown(34) - 15),
+        ),
+    ),
 )
