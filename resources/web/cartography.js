@@ -96,6 +96,11 @@ const Cartography = (() => {
       });
     },
 
+    /** Leaflet's own would leave the canvas between two pixels, and every letter blurred. */
+    _reset() {
+      this._update();
+    },
+
     _update() {
       const map = this._map;
       if (!map || (map._animatingZoom && this._bounds)) return;
@@ -103,7 +108,10 @@ const Cartography = (() => {
       const size = map.getSize();
       // Leaflet announces one move by several events, and a short drag shows nothing that is not drawn already.
       const state = [map.getZoom(), ratio, size.x, size.y, map.getPixelOrigin().x, map.getPixelOrigin().y].join();
-      if (state === this._state && this._covers(1)) return;
+      if (state === this._state && this._covers(1)) {
+        L.DomUtil.setPosition(this._container, this._bounds.min);
+        return;
+      }
       this._state = state;
 
       L.Renderer.prototype._update.call(this);

@@ -235,6 +235,18 @@ def test_dragging_the_map_moves_it_and_picks_nothing(driver: Driver) -> None:
     assert not picked
 
 
+@pytest.mark.parametrize("size", [(800, 600), (823, 611)])
+def test_the_drawing_lies_on_whole_pixels(driver: Driver, size: tuple[int, int]) -> None:
+    driver.view.resize(*size)
+    for lat, zoom in ((40.731234, 14), (40.7267891, 15.25)):
+        driver.view.fly_to(lat, -73.98765, zoom)
+        driver.qtbot.waitUntil(lambda at=(lat, -73.98765, zoom): driver.at == pytest.approx(at, abs=1e-4))
+        left, top, scale = driver.js(
+            "(m => [m.e, m.f, m.a])(new DOMMatrix(document.querySelector('.leaflet-city-pane canvas').style.transform))"
+        )
+        assert (left % 1, top % 1, scale) == (0, 0, 1)
+
+
 def test_a_flight_arrives_and_the_pin_drops(driver: Driver) -> None:
     driver.view.set_reduced_motion(False)
     driver.view.fly_to(40.745, -74.01, 16)
