@@ -83,6 +83,11 @@ const Geometry = (() => {
       if (river.properties.width) river.breadth = river.properties.width / metresPerPixel(river.lines[0].xy[1]);
     }
     const parks = readFeatures(layers.parks);
+    for (const park of parks) {
+      // A name stands in the middle of its park; along the river that would be in the street, so there is none.
+      park.at = [(park.box[0] + park.box[2]) / 2, (park.box[1] + park.box[3]) / 2];
+      park.isNamed = park.properties.name && park.lines.some(({ xy }) => isWithin(park.at, xy));
+    }
     const parkNames = new Set(parks.map(({ properties }) => properties.name));
     const neighbourhoods = readFeatures(layers.neighbourhoods);
     for (const area of neighbourhoods) {
@@ -130,6 +135,16 @@ const Geometry = (() => {
       cy += (ay + by) * cross;
     }
     return area ? [x0 + cx / (3 * area), y0 + cy / (3 * area)] : [x0, y0];
+  }
+
+  /** Whether a point lies within a ring. */
+  function isWithin([x, y], xy) {
+    let isInside = false;
+    for (let i = 0, j = xy.length - 2; i < xy.length; j = i, i += 2) {
+      const crosses = xy[i + 1] > y !== xy[j + 1] > y;
+      if (crosses && x < ((xy[j] - xy[i]) * (y - xy[i + 1])) / (xy[j + 1] - xy[i + 1]) + xy[i]) isInside = !isInside;
+    }
+    return isInside;
   }
 
   /** 2: avenues and other long roads, 1: wide streets, 0: the rest. */

@@ -226,9 +226,9 @@ const Names = (() => {
       if (zoom < 12) return;
       const size = ramp(zoom, [[12, 10], [16, 13]]);
       this.setFont('italic 400', size);
-      for (const { box, properties } of parks) {
-        if (!properties.name || !this.view.sees(box)) continue;
-        const [x, y] = [this.view.x((box[0] + box[2]) / 2), this.view.y((box[1] + box[3]) / 2)];
+      for (const { isNamed, at, box, properties } of parks) {
+        if (!isNamed || !this.view.sees(box)) continue;
+        const [x, y] = [this.view.x(at[0]), this.view.y(at[1])];
         const [wide, high] = [(box[2] - box[0]) * scale, (box[3] - box[1]) * scale];
         const fits = (width, height) => width <= wide * 1.1 && height <= high * 1.2;
         this.block(breakName(String(properties.name)), x, y, size, 0, 'park-ink', 'park', fits);
