@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QMimeData, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QTextOption
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QPlainTextEdit, QVBoxLayout, QWidget
 
@@ -58,6 +58,10 @@ class TextEdit(QPlainTextEdit):
             self.draw_asked.emit()
         else:
             super().keyPressEvent(event)
+
+    def canInsertFromMimeData(self, source: QMimeData) -> bool:
+        """Take text that is dropped or pasted, but no files: a dropped picture is for the window."""
+        return not source.hasUrls() and super().canInsertFromMimeData(source)
 
     def minimumSizeHint(self) -> QSize:
         """Any width will do."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QGuiApplication
+from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
 
 from gpsdream_app.ui.icons import icon_pixmap
 from gpsdream_app.ui.session import Notice, Session, Tone
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import SPACE_1, SPACE_2, SPACE_3
 from gpsdream_app.ui.widgets import IconButton, TextButton, follow, label, set_look
+
+REST_MILLISECONDS = 10_000  # after which a notice that is no error and no hint goes away
 
 
 class NoticeBar(QFrame):
@@ -59,6 +61,10 @@ class NoticeBar(QFrame):
         row.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignTop)
         row.addLayout(words, 1)
         row.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(REST_MILLISECONDS)
+        self._rest.timeout.connect(self._fade_away)
         session.notice_changed.connect(self.show_notice)
         follow(theme, self._tint)
         self.show_notice(session.notice)
@@ -66,9 +72,12 @@ class NoticeBar(QFrame):
     def show_notice(self, notice: Notice | None) -> None:
         """Show a notice, or hide."""
         self._notice = notice
+        self._rest.stop()
         if notice is None:
             self.hide()
             return
+        if notice.tone is Tone.PLAIN:
+            self._rest.start()
         set_look(self, "tone", notice.tone.value)
         self.sentence.setText(notice.text)
         self.hint.setText(notice.hint)
@@ -84,6 +93,16 @@ class NoticeBar(QFrame):
         self.setAccessibleDescription(notice.hint)
         self._tint()
         self.show()
+        spoken = f"{notice.text} {notice.hint}".strip()
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, spoken))
+
+    def _fade_away(self) -> None:
+        """Leave after a while, but not from under somebody's hand."""
+        focused = QApplication.focusWidget()
+        if self.underMouse() or (focused is not None and self.isAncestorOf(focused)):
+            self._rest.start()
+        else:
+            self._session.dismiss()
 
     def _act(self) -> None:
         notice = self._notice

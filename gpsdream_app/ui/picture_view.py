@@ -68,6 +68,7 @@ class PictureView(QWidget):
         self._place_name = ""
         self._preview = False
         self._pressed: QPoint | None = None
+        self._sized: dict[tuple[int, int, int, float], QPixmap] = {}
         self._fade = QVariantAnimation(self)
         self._fade.setStartValue(0.0)
         self._fade.setEndValue(1.0)
@@ -217,9 +218,9 @@ class PictureView(QWidget):
         if not self._before.isNull():
             fitted = QRect(QPoint(0, 0), self._before.size().scaled(self.size(), Qt.AspectRatioMode.KeepAspectRatio))
             fitted.moveCenter(self.rect().center())
-            painter.drawImage(fitted, self._before)
+            painter.drawPixmap(fitted, self._enlarged(self._before, fitted.size()))
             painter.setOpacity(float(self._fade.currentValue()))
-        painter.drawImage(rect, self._image)
+        painter.drawPixmap(rect, self._enlarged(self._image, rect.size()))
         painter.setOpacity(1.0)
         if self._result and (self.underMouse() or self.hasFocus()) and not self._preview:
             self._paint_caption(painter, rect, self._result)
@@ -227,6 +228,18 @@ class PictureView(QWidget):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(self._theme.colour("frame"), 1))
         painter.drawRoundedRect(QRectF(rect).adjusted(0.5, 0.5, -0.5, -0.5), RADIUS_SMALL, RADIUS_SMALL)
+
+    def _enlarged(self, image: QImage, size: QSize) -> QPixmap:
+        """Return a picture in the size in which it is shown, remembered for as long as both stay the same."""
+        scale = self.devicePixelRatioF()
+        key = (image.cacheKey(), size.width(), size.height(), scale)
+        found = self._sized.get(key)
+        if found is None:
+            found = QPixmap.fromImage(enlarge(image, size * scale))
+            if len(self._sized) > 3:
+                self._sized.clear()
+            self._sized[key] = found
+        return found
 
     def _paint_caption(self, painter: QPainter, rect: QRect, result: Result) -> None:
         lines = self.caption(result)
@@ -304,6 +317,19 @@ class PictureView(QWidget):
             self.setAccessibleDescription(". ".join(part for part in self.lesson_text() if part))
         else:
             self.setAccessibleDescription(self.tr("Being drawn") if self._preview else "")
+
+
+def enlarge(image: QImage, size: QSize) -> QImage:
+    """Return a picture in another size.
+
+    Small pictures are doubled step by step: the eye sees the grid of pixels after one large bilinear step, but not
+    after several small ones.
+    """
+    smooth = Qt.TransformationMode.SmoothTransformation
+    ignore = Qt.AspectRatioMode.IgnoreAspectRatio
+    while image.width() * 2 < size.width() and image.height() * 2 < size.height():
+        image = image.scaled(image.size() * 2, ignore, smooth)
+    return image.scaled(size, ignore, smooth)
 
 
 def file_mime(result: Result) -> QMimeData:

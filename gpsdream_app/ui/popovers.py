@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QUrl
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from gpsdream_app import __version__
 from gpsdream_app.library.paths import log_dir, pictures_dir
+from gpsdream_app.ui.desktop import open_folder
 from gpsdream_app.ui.job_queue import JobState, QueuedJob
 from gpsdream_app.ui.phrases import one_line, place_text
 from gpsdream_app.ui.session import Session
@@ -211,11 +211,7 @@ class SettingsPopover(Popover):
     def _open_folder(self, folder: Callable[[], Path]) -> None:
         self._session.background.run(
             self,
-            lambda: str(folder()),
-            _open,
+            folder,
+            open_folder,
             self._session.notify_failure,
         )
-
-
-def _open(folder: str) -> None:
-    QDesktopServices.openUrl(QUrl.fromLocalFile(folder))

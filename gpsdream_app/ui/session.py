@@ -37,6 +37,7 @@ from gpsdream_app.library.paths import library_path, pictures_dir
 from gpsdream_app.library.picture_metadata import parameters_text, read_png, save_png
 from gpsdream_app.library.store import JobState, Library
 from gpsdream_app.ui.background import Background
+from gpsdream_app.ui.desktop import show_in_folder
 from gpsdream_app.ui.engine_bridge import EngineBridge
 from gpsdream_app.ui.film import FilmModel
 from gpsdream_app.ui.job_queue import JobQueue, QueuedJob
@@ -540,7 +541,8 @@ class Session(QObject):
                 save_png(image, path, result, include_place)
 
         def saved(_: object) -> None:
-            self.notify(Notice(Tone.PLAIN, self.tr("Saved as {0}.").format(path.name)))
+            text = self.tr("Saved as {0}.").format(path.name)
+            self.notify(Notice(Tone.PLAIN, text, "", self.tr("Show in folder"), lambda: show_in_folder(path)))
 
         self.background.run(self, save, saved, self.notify_failure, priority=5)
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QEvent, QPoint, QProcess, QRect, QRectF, QSize, Qt, QTimer, QUrl
+from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import (
     QCloseEvent,
-    QDesktopServices,
     QDragEnterEvent,
     QDragLeaveEvent,
     QDropEvent,
@@ -27,6 +25,7 @@ from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
     QHBoxLayout,
+    QLineEdit,
     QMainWindow,
     QScrollArea,
     QSplitter,
@@ -37,6 +36,7 @@ from PySide6.QtWidgets import (
 from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.results import Result
 from gpsdream_app.geo.city import CityMap
+from gpsdream_app.ui.desktop import show_in_folder
 from gpsdream_app.ui.filmstrip import Filmstrip
 from gpsdream_app.ui.form_panel import FormPanel
 from gpsdream_app.ui.notice_bar import NoticeBar
@@ -179,6 +179,8 @@ class MainWindow(QMainWindow):
         self.queue_card = QueuePopover(theme, session, canvas)
         self.settings_card = SettingsPopover(theme, session, canvas, self._keys())
         self.veil = DropVeil(theme, canvas)
+        for edit in canvas.findChildren(QLineEdit):
+            edit.setAcceptDrops(False)  # a picture that is dropped on a field is for the window
 
     def _make_panel(self) -> QFrame:
         theme, session = self.theme, self.session
@@ -228,6 +230,7 @@ class MainWindow(QMainWindow):
         board.result_clicked.connect(session.show_result)
         board.example_clicked.connect(session.draw_example)
         board.view_changed.connect(self._remember_view)
+        board.ready.connect(self._keep_drops)
         session.city_changed.connect(self._show_city)
         session.model_changed.connect(self._show_model)
         session.engine_text_changed.connect(self._show_engine)
@@ -332,6 +335,11 @@ class MainWindow(QMainWindow):
         parts = (card.title if card else "", text)
         self.engine_text.setText(" · ".join(part for part in parts if part))
         self.engine_text.setAccessibleName(self.tr("Engine: {0}").format(text))
+
+    def _keep_drops(self) -> None:
+        """Have pictures that are dropped on the map, too: the web view's own inside would navigate to them."""
+        for widget in self.map.findChildren(QWidget):
+            widget.setAcceptDrops(False)
 
     def _fly(self, lat: float, lon: float, zoom: float) -> None:
         self.map.fly_to(lat, lon, zoom or None)
@@ -515,13 +523,3 @@ class FormScroll(QScrollArea):
         """Scroll to the end, where something has just been unfolded."""
         bar = self.verticalScrollBar()
         QTimer.singleShot(0, bar, lambda: bar.setValue(bar.maximum()))
-
-
-def show_in_folder(path: Path) -> None:
-    """Show a file in the system's file manager, marked where the system can do that."""
-    if sys.platform == "darwin":
-        QProcess.startDetached("open", ["-R", str(path)])
-    elif sys.platform == "win32":
-        QProcess.startDetached("explorer", [f"/select,{path}"])
-    else:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))

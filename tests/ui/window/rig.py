@@ -69,6 +69,7 @@ class NotedMap(QWidget):
     result_clicked = Signal(str)
     example_clicked = Signal(int)
     view_changed = Signal(float, float, float)
+    ready = Signal()
 
     def __init__(self, theme: str = "light") -> None:
         super().__init__()

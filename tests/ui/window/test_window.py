@@ -440,6 +440,26 @@ def test_a_corrupt_dropped_picture_is_a_sentence(rig: Rig, tmp_path: Path) -> No
     assert rig.session.form.place == FLATIRON
 
 
+def test_a_picture_dropped_on_a_text_is_for_the_window(rig: Rig) -> None:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile("/somewhere/picture.png")])
+    mime.setText("/somewhere/picture.png")
+    assert not rig.window.form.prompt.canInsertFromMimeData(mime)
+    assert [edit for edit in rig.window.findChildren(QLineEdit) if edit.acceptDrops()] == []
+    words = QMimeData()
+    words.setText("a church")
+    assert rig.window.form.prompt.canInsertFromMimeData(words)
+
+
+def test_a_plain_notice_leaves_by_itself_and_an_error_stays(rig: Rig) -> None:
+    rig.window.notice._rest.setInterval(10)
+    rig.session.notify(Notice(Tone.PLAIN, "Saved."))
+    rig.until(lambda: rig.session.notice is None)
+    rig.session.notify(Notice(Tone.ERROR, "Failed."))
+    rig.qtbot.wait(50)
+    assert rig.window.notice.isVisible()
+
+
 def test_leaving_lifts_the_veil(rig: Rig) -> None:
     rig.window.veil.cover()
     QApplication.sendEvent(rig.window, QDragLeaveEvent())
