@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from diffusers import UNet2DConditionModel
-from diffusers.models.attention_processor import Attention
+from diffusers.models.attention_processor import Attention, AttnProcessor2_0
 from torch import nn
 from torch.nn import functional as F
 from transformers import CLIPTextModel, CLIPTokenizer
@@ -82,7 +82,4 @@ class AddedLocationAttention(nn.Module):
 
 def set_location_attention(unet: UNet2DConditionModel, attention: str, location_tokens: int) -> None:
     """Make the U-Net attend to location tokens as the location encoder's setting says: "joint" or "added"."""
-    if attention == "joint":
-        unet.set_default_attn_processor()
-    else:
-        unet.set_attn_processor(AddedLocationAttention(location_tokens))
+    unet.set_attn_processor(AttnProcessor2_0() if attention == "joint" else AddedLocationAttention(location_tokens))
