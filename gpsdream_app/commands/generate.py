@@ -349,12 +349,16 @@ class Answer:
             terminal.say_json({"cancelled": self.cancelled, "pictures": pictures})
         elif self._examples and self._pictures:
             folder = (self._pictures[0][1] or Path(self._pictures[0][0].path)).parent
-            terminal.say(f"{len(self._pictures)} pictures of the model's example places are in {folder}")
+            terminal.say(f"{_pictures(len(self._pictures))} of the model's example places: {folder}")
         if self.cancelled:
-            kept = f" {len(self._pictures)} finished pictures are kept." if self._pictures else ""
+            kept = f" Finished before, and kept: {_pictures(len(self._pictures))}." if self._pictures else ""
             terminal.note(f"gpsdream: Cancelled.{kept}")
             return terminal.CANCELLED
         return terminal.OK
+
+
+def _pictures(count: int) -> str:
+    return "1 picture" if count == 1 else f"{count} pictures"
 
 
 def describe(result: Result, path: Path) -> str:

@@ -174,7 +174,7 @@ def test_the_examples_of_a_model(draw: Generate, tmp_path: Path, capsys: pytest.
     assert draw("--examples", "--out", str(out)) == 0
     assert sorted(path.name for path in out.iterdir()) == ["flatiron-building-0.png", "grand-central-0.png"]
     assert read_png(out / "flatiron-building-0.png").prompt == "a tall building"
-    assert f"2 pictures of the model's example places are in {out}" in capsys.readouterr().out
+    assert f"2 pictures of the model's example places: {out}" in capsys.readouterr().out
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_drawing(draw: Generate, tmp_path: Path) -> None:
@@ -213,4 +213,4 @@ def test_ctrl_c_cancels_and_keeps_what_is_finished(
     assert parsed["cancelled"] is True
     finished = len(parsed["pictures"])
     assert 1 <= finished < 3
-    assert f"{finished} finished" in answer.err
+    assert f"kept: {finished} picture" in answer.err
