@@ -16,6 +16,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+from gpsdream_app.domain.words import time_words
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_STOPPED = 0, 1, 2, 130
 
@@ -71,7 +72,7 @@ class Reporter:
         text = (
             f"step {values['step']:,} of {values['steps']:,}, loss {values['loss']:.4f}, "
             f"{values['samples']:,} samples, {values['samples_per_second']:.1f} per second"
-            + (f", {in_words(left)} left" if left is not None else "")
+            + (f", {time_words(left)} left" if left is not None else "")
         )
         self._say(values, text, values["step"] == values["steps"])
 
@@ -86,13 +87,6 @@ class Reporter:
             print(f"\r\x1b[K{text}", end="\n" if last else "", file=sys.stderr, flush=True)
         else:
             print(text, file=sys.stderr, flush=True)
-
-
-def in_words(seconds: float) -> str:
-    """A time span as people say it: "about 20 s", "about 3 min", "about 5 h"."""
-    if seconds < 90:
-        return f"about {max(1, round(seconds))} s"
-    return f"about {round(seconds / 60)} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"
 
 
 def main(arguments: list[str] | None = None) -> int:

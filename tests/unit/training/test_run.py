@@ -20,7 +20,7 @@ from gpsdream_app.domain.errors import GPSDreamError
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.generation.draw import Painter
 from gpsdream_app.library.model_folders import read_card, verify_model
-from gpsdream_app.training.__main__ import in_words, main
+from gpsdream_app.training.__main__ import main
 from gpsdream_app.training.config import TrainConfig
 from gpsdream_app.training.run import Listener, TrainingRun
 from tests.unit.models.test_pipeline import tiny_stable_diffusion
@@ -172,9 +172,3 @@ def test_ctrl_c_saves_and_stops(street: Path, recipe: Path, tmp_path: Path) -> N
     assert "goes on from here" in said
     assert "Traceback" not in said
     assert (out / "model" / "gpsdream.json").is_file()
-
-
-def test_time_left_in_words() -> None:
-    assert in_words(20) == "about 20 s"
-    assert in_words(300) == "about 5 min"
-    assert in_words(7200) == "about 2.0 h"
