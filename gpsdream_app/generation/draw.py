@@ -102,7 +102,6 @@ class Painter:
         Raises:
             DrawingCancelled: as soon as `cancelled` says so; the unfinished picture is not decoded.
         """
-        total = request.count * request.steps
         for number in range(request.count):
             # Every run starts from a fresh scheduler, because some keep what the last run left in them.
             self.pipeline.scheduler = type(self.pipeline.scheduler).from_config(self.pipeline.scheduler.config)
@@ -119,7 +118,9 @@ class Painter:
                 if on_step is not None:
                     shown = tensors["pred_original"]
                     image = preview(pipeline, tensors["latents"] if shown is None else shown, self._preview_matrix)
-                    on_step(number * request.steps + index + 1, total, number, image)
+                    # Some schedulers take more passes than the steps they are asked for.
+                    passes = len(pipeline.scheduler.timesteps)
+                    on_step(number * passes + index + 1, request.count * passes, number, image)
                 return tensors
 
             if cancelled is not None and cancelled():

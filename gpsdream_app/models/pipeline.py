@@ -253,7 +253,7 @@ class GPSDiffusionPipeline(DiffusionPipeline):
             extra["generator"] = generator
         last = float(self.scheduler.config.num_train_timesteps)
 
-        with self.progress_bar(total=num_inference_steps) as progress:
+        with self.progress_bar(total=len(self.scheduler.timesteps)) as progress:
             for index, timestep in enumerate(self.scheduler.timesteps):
                 within = guidance_interval[0] <= float(timestep) / last <= guidance_interval[1]
                 active, arguments = (terms, guided) if within else ([full], unguided)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
@@ -120,7 +121,14 @@ def open_base(folder: Path, config: ModelConfig, box: Box, *, has_heading: bool)
     """
     try:
         base = StableDiffusionPipeline.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, safety_checker=None, requires_safety_checker=False
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            safety_checker=None,
+            feature_extractor=None,
+            image_encoder=None,
+            requires_safety_checker=False,
+            dtype=torch.float32,  # the weights may be stored in half precision
         )
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise GPSDreamError(
@@ -136,7 +144,8 @@ def open_base(folder: Path, config: ModelConfig, box: Box, *, has_heading: bool)
         base.text_encoder,
         base.tokenizer,
         base.unet,
-        base.scheduler,
+        # The schedulers that Stable Diffusion comes with keep a state or take passes that no step shows.
+        DDIMScheduler.from_config(base.scheduler.config, clip_sample=False),
         location_encoder,
         null_text="empty_prompt",
     )

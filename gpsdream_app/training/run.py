@@ -173,7 +173,6 @@ class TrainingRun:
             return pipeline
         pipeline = open_base(self.base, config.model, box, has_heading=has_heading)
         sampler.side = pipeline.unet.config.sample_size * pipeline.vae_scale
-        pipeline.scheduler.register_to_config(timestep_spacing="trailing")
         if config.loop.lora_rank:
             pipeline.unet.requires_grad_(False)
             targets = ["to_q", "to_k", "to_v", "to_out.0"]

@@ -12,6 +12,7 @@ from diffusers import (
     DPMSolverMultistepScheduler,
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
+    HeunDiscreteScheduler,
     StableDiffusionPipeline,
     UNet2DConditionModel,
     UniPCMultistepScheduler,
@@ -128,6 +129,7 @@ def test_batches_and_one_by_one_agree(pipeline: GPSDiffusionPipeline) -> None:
         EulerAncestralDiscreteScheduler,
         DPMSolverMultistepScheduler,
         UniPCMultistepScheduler,
+        HeunDiscreteScheduler,
     ],
 )
 def test_any_scheduler_of_diffusers(scheduler: type) -> None:
