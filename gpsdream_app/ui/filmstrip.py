@@ -184,17 +184,17 @@ class FilmView(QListView):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the tiles, then the names of the places."""
         super().paintEvent(event)
-        painter = QPainter(self.viewport())
-        if not self.model().rowCount():
-            self._paint_empty(painter)
-            return
-        font = QFont(self.font())
-        font.setPixelSize(TYPE_SMALL)
-        painter.setFont(font)
-        painter.setPen(self._theme.colour("text_muted"))
-        for rect, text in self.headers():
-            shown = QFontMetrics(font).elidedText(text, Qt.TextElideMode.ElideRight, rect.width())
-            painter.drawText(rect, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), shown)
+        with QPainter(self.viewport()) as painter:
+            if not self.model().rowCount():
+                self._paint_empty(painter)
+                return
+            font = QFont(self.font())
+            font.setPixelSize(TYPE_SMALL)
+            painter.setFont(font)
+            painter.setPen(self._theme.colour("text_muted"))
+            for rect, text in self.headers():
+                shown = QFontMetrics(font).elidedText(text, Qt.TextElideMode.ElideRight, rect.width())
+                painter.drawText(rect, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), shown)
 
     def headers(self) -> list[tuple[QRect, str]]:
         """Return where the name of each place in sight stands; it stays in sight while one of its pictures is."""

@@ -43,15 +43,15 @@ class ProgressLine(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the line."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        rect = QRectF(self.rect())
-        painter.setBrush(self._theme.colour("line"))
-        painter.drawRoundedRect(rect, 1.5, 1.5)
-        painter.setBrush(self._theme.colour("accent"))
-        rect.setWidth(rect.width() * self._fraction)
-        painter.drawRoundedRect(rect, 1.5, 1.5)
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            rect = QRectF(self.rect())
+            painter.setBrush(self._theme.colour("line"))
+            painter.drawRoundedRect(rect, 1.5, 1.5)
+            painter.setBrush(self._theme.colour("accent"))
+            rect.setWidth(rect.width() * self._fraction)
+            painter.drawRoundedRect(rect, 1.5, 1.5)
 
 
 class PicturePanel(QWidget):

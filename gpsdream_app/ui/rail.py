@@ -48,22 +48,22 @@ class RailButton(QAbstractButton):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw mark and word."""
         theme = self._theme
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        rect = QRectF(self.rect())
-        if self.isChecked() or self.underMouse():
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(theme.colour("accent_soft" if self.isChecked() else "hover"))
-            painter.drawRoundedRect(rect, RADIUS, RADIUS)
-        if self.hasFocus():
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(theme.colour("accent"), 2))
-            painter.drawRoundedRect(rect.adjusted(1, 1, -1, -1), RADIUS, RADIUS)
-        self.paint_mark(painter, QRectF((self.width() - self.MARK) / 2, SPACE_2, self.MARK, self.MARK))
-        painter.setFont(self._word_font())
-        painter.setPen(theme.colour(self._ink()))
-        word = QRect(0, SPACE_2 + self.MARK + 2, self.width(), self.height() - 2 * SPACE_2 - self.MARK + 4)
-        painter.drawText(word, int(Qt.AlignmentFlag.AlignCenter), self.text())
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            rect = QRectF(self.rect())
+            if self.isChecked() or self.underMouse():
+                painter.setPen(Qt.PenStyle.NoPen)
+                painter.setBrush(theme.colour("accent_soft" if self.isChecked() else "hover"))
+                painter.drawRoundedRect(rect, RADIUS, RADIUS)
+            if self.hasFocus():
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                painter.setPen(QPen(theme.colour("accent"), 2))
+                painter.drawRoundedRect(rect.adjusted(1, 1, -1, -1), RADIUS, RADIUS)
+            self.paint_mark(painter, QRectF((self.width() - self.MARK) / 2, SPACE_2, self.MARK, self.MARK))
+            painter.setFont(self._word_font())
+            painter.setPen(theme.colour(self._ink()))
+            word = QRect(0, SPACE_2 + self.MARK + 2, self.width(), self.height() - 2 * SPACE_2 - self.MARK + 4)
+            painter.drawText(word, int(Qt.AlignmentFlag.AlignCenter), self.text())
 
     def paint_mark(self, painter: QPainter, rect: QRectF) -> None:
         """Draw what stands above the word."""

@@ -278,6 +278,24 @@ QListView {{ background: transparent; border: none; }}
 #separator {{ background: {t.line}; max-height: 1px; min-height: 1px; }}
 #rowDivider {{ background: {t.line}; }}
 
+QDialog {{ background: {t.surface}; }}
+QComboBox {{
+  background: {t.raised}; border: 1px solid {t.line_strong}; border-radius: {RADIUS}px;
+  padding: 0 {SPACE_2}px; min-height: {CONTROL_HEIGHT - 2}px;
+}}
+QComboBox::drop-down {{ border: none; width: 24px; }}
+QComboBox:focus {{ border: 2px solid {t.accent}; }}
+QComboBox QAbstractItemView {{ background: {t.raised}; border: 1px solid {t.line_strong}; }}
+QTreeView, QFileDialog QListView {{
+  background: {t.raised}; border: 1px solid {t.line}; border-radius: {RADIUS_SMALL}px;
+}}
+QTreeView::item:selected, QFileDialog QListView::item:selected {{ background: {t.accent_soft}; color: {t.text}; }}
+QHeaderView {{ background: {t.raised}; border: none; }}
+QHeaderView::section {{
+  background: {t.raised}; color: {t.text_muted}; border: none; border-bottom: 1px solid {t.line};
+  padding: {SPACE_1}px {SPACE_2}px;
+}}
+
 QMenu {{
   background: {t.raised}; border: 1px solid {t.line_strong}; border-radius: {RADIUS}px; padding: {SPACE_1}px;
 }}

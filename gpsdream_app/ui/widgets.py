@@ -100,9 +100,9 @@ class ElidedLabel(QLabel):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw as much as fits."""
-        painter = QPainter(self)
-        painter.setPen(self.palette().color(self.foregroundRole()))
-        painter.drawText(self.contentsRect(), int(self.alignment()), self._elided())
+        with QPainter(self) as painter:
+            painter.setPen(self.palette().color(self.foregroundRole()))
+            painter.drawText(self.contentsRect(), int(self.alignment()), self._elided())
 
     def _elided(self) -> str:
         metrics = QFontMetrics(self.font())
@@ -239,36 +239,36 @@ class PrimaryButton(QAbstractButton):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the button."""
         theme = self._theme
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        lit = self.underMouse() and not self.isDown()
-        if not self.isEnabled():
-            fill, ink = theme.colour("hover"), theme.colour("text_faint")
-        else:
-            fill, ink = theme.colour("glow_hover" if lit else "glow"), theme.colour("on_glow")
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(fill)
-        painter.drawRoundedRect(QRectF(self.rect()), RADIUS, RADIUS)
-        if self.hasFocus():
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(ink, 2))
-            painter.drawRoundedRect(QRectF(self.rect()).adjusted(3, 3, -3, -3), RADIUS - 3, RADIUS - 3)
-        painter.setPen(ink)
-        font = self.font()
-        font.setWeight(font.Weight.DemiBold)
-        painter.setFont(font)
-        painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), self.text())
-        word = QFontMetrics(font).horizontalAdvance(self.text())
-        font = self.font()
-        font.setPixelSize(TYPE_SMALL)
-        painter.setFont(font)
-        keys = QFontMetrics(font).horizontalAdvance(self._keys)
-        # The shortcut goes first when the button gets narrow.
-        if self.width() > word + 2 * (keys + SPACE_3 + SPACE_2):
-            ink.setAlphaF(0.72 if self.isEnabled() else 1.0)
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            lit = self.underMouse() and not self.isDown()
+            if not self.isEnabled():
+                fill, ink = theme.colour("hover"), theme.colour("text_faint")
+            else:
+                fill, ink = theme.colour("glow_hover" if lit else "glow"), theme.colour("on_glow")
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(fill)
+            painter.drawRoundedRect(QRectF(self.rect()), RADIUS, RADIUS)
+            if self.hasFocus():
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                painter.setPen(QPen(ink, 2))
+                painter.drawRoundedRect(QRectF(self.rect()).adjusted(3, 3, -3, -3), RADIUS - 3, RADIUS - 3)
             painter.setPen(ink)
-            right = self.rect().adjusted(0, 0, -SPACE_3, 0)
-            painter.drawText(right, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), self._keys)
+            font = self.font()
+            font.setWeight(font.Weight.DemiBold)
+            painter.setFont(font)
+            painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), self.text())
+            word = QFontMetrics(font).horizontalAdvance(self.text())
+            font = self.font()
+            font.setPixelSize(TYPE_SMALL)
+            painter.setFont(font)
+            keys = QFontMetrics(font).horizontalAdvance(self._keys)
+            # The shortcut goes first when the button gets narrow.
+            if self.width() > word + 2 * (keys + SPACE_3 + SPACE_2):
+                ink.setAlphaF(0.72 if self.isEnabled() else 1.0)
+                painter.setPen(ink)
+                right = self.rect().adjusted(0, 0, -SPACE_3, 0)
+                painter.drawText(right, int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter), self._keys)
 
 
 class FieldBox(QFrame):
@@ -521,20 +521,22 @@ class Switch(QAbstractButton):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw words and switch."""
         theme = self._theme
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        track = QRectF(self.width() - self.WIDTH - 2, (self.height() - self.HEIGHT) / 2, self.WIDTH, self.HEIGHT)
-        painter.setPen(QPen(theme.colour("accent" if self.hasFocus() else "line_strong"), 2 if self.hasFocus() else 1))
-        painter.setBrush(theme.colour("glow" if self.isChecked() else "sunken"))
-        painter.drawRoundedRect(track, self.HEIGHT / 2, self.HEIGHT / 2)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(theme.colour("on_glow" if self.isChecked() else "text_faint"))
-        side = self.HEIGHT - 8
-        x = track.right() - side - 4 if self.isChecked() else track.left() + 4
-        painter.drawEllipse(QRectF(x, track.top() + 4, side, side))
-        painter.setPen(theme.colour("text"))
-        words = self.rect().adjusted(0, 0, -self.WIDTH - SPACE_3, 0)
-        painter.drawText(words, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), self.text())
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            track = QRectF(self.width() - self.WIDTH - 2, (self.height() - self.HEIGHT) / 2, self.WIDTH, self.HEIGHT)
+            painter.setPen(
+                QPen(theme.colour("accent" if self.hasFocus() else "line_strong"), 2 if self.hasFocus() else 1)
+            )
+            painter.setBrush(theme.colour("glow" if self.isChecked() else "sunken"))
+            painter.drawRoundedRect(track, self.HEIGHT / 2, self.HEIGHT / 2)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(theme.colour("on_glow" if self.isChecked() else "text_faint"))
+            side = self.HEIGHT - 8
+            x = track.right() - side - 4 if self.isChecked() else track.left() + 4
+            painter.drawEllipse(QRectF(x, track.top() + 4, side, side))
+            painter.setPen(theme.colour("text"))
+            words = self.rect().adjusted(0, 0, -self.WIDTH - SPACE_3, 0)
+            painter.drawText(words, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), self.text())
 
 
 class Backdrop(QWidget):

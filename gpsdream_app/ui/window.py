@@ -12,6 +12,7 @@ from PySide6.QtGui import (
     QDragEnterEvent,
     QDragLeaveEvent,
     QDropEvent,
+    QFont,
     QGuiApplication,
     QKeySequence,
     QPainter,
@@ -21,7 +22,6 @@ from PySide6.QtGui import (
     QShortcut,
 )
 from PySide6.QtWidgets import (
-    QFileDialog,
     QFrame,
     QGridLayout,
     QHBoxLayout,
@@ -44,10 +44,11 @@ from gpsdream_app.ui.phrases import one_line, place_text
 from gpsdream_app.ui.picture_panel import PicturePanel
 from gpsdream_app.ui.popovers import QueuePopover, SettingsPopover
 from gpsdream_app.ui.rail import Rail
+from gpsdream_app.ui.save_dialog import SaveDialog
 from gpsdream_app.ui.search_box import SearchBox
 from gpsdream_app.ui.session import EXAMPLES, Session
 from gpsdream_app.ui.theme import Theme
-from gpsdream_app.ui.tokens import RADIUS, SPACE_3, SPACE_4
+from gpsdream_app.ui.tokens import RADIUS, SPACE_3, SPACE_4, TYPE_TITLE
 from gpsdream_app.ui.widgets import ElidedLabel, Menu, PrimaryButton
 
 START_SIZE = QSize(1360, 860)
@@ -56,7 +57,6 @@ PANEL_SMALLEST = 360
 PANEL_WIDEST_SHARE = 0.36
 FORM_HEIGHT = 360  # of everything in the panel but the picture
 SEARCH_WIDTH = 440
-PICTURE_SUFFIX = ".png"
 
 
 def _web_map(theme: str) -> QWidget:
@@ -105,20 +105,24 @@ class DropVeil(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw a veil, a frame and the sentence."""
         theme = self._theme
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        veil = theme.colour("surface")
-        veil.setAlphaF(0.86)
-        painter.fillRect(self.rect(), veil)
-        pen = QPen(theme.colour("accent"), 2, Qt.PenStyle.DashLine)
-        painter.setPen(pen)
-        painter.drawRoundedRect(QRectF(self.rect()).adjusted(16, 16, -16, -16), RADIUS, RADIUS)
-        painter.setPen(theme.colour("text"))
-        painter.drawText(
-            self.rect(),
-            int(Qt.AlignmentFlag.AlignCenter),
-            self.tr("Drop the picture to get its place, words and settings back"),
-        )
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            veil = theme.colour("surface")
+            veil.setAlphaF(0.86)
+            painter.fillRect(self.rect(), veil)
+            pen = QPen(theme.colour("accent"), 2, Qt.PenStyle.DashLine)
+            painter.setPen(pen)
+            painter.drawRoundedRect(QRectF(self.rect()).adjusted(16, 16, -16, -16), RADIUS, RADIUS)
+            painter.setPen(theme.colour("text"))
+            font = QFont(self.font())
+            font.setPixelSize(TYPE_TITLE)
+            font.setWeight(QFont.Weight.DemiBold)
+            painter.setFont(font)
+            painter.drawText(
+                self.rect(),
+                int(Qt.AlignmentFlag.AlignCenter),
+                self.tr("Drop the picture to get its place, words and settings back"),
+            )
 
 
 class MainWindow(QMainWindow):
@@ -389,10 +393,7 @@ class MainWindow(QMainWindow):
         name = place_text(place) if place and include_place else result.request.prompt[:40]
         name = "".join(letter for letter in one_line(name) if letter.isalnum() or letter in " ,.&-").strip(" .")
         name = name or self.tr("Picture")
-        dialog = QFileDialog(self, self.tr("Save the picture"), f"{name}, seed {result.request.seed}{PICTURE_SUFFIX}")
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setNameFilter(self.tr("PNG pictures (*.png)"))
-        dialog.setDefaultSuffix("png")
+        dialog = SaveDialog(self.theme, self, f"{name}, seed {result.request.seed}.png")
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.fileSelected.connect(lambda path: self.session.save_as(result, Path(path), include_place=include_place))
         dialog.open()
