@@ -258,3 +258,21 @@ def test_what_is_here_is_not_fetched_again() -> None:
     (paths.models_dir() / "stable-diffusion-v1-5").mkdir()
     item = downloads.find_download("stable-diffusion-v1-5")
     assert downloads.get(item) == paths.models_dir() / "stable-diffusion-v1-5"
+
+
+def test_a_base_in_half_precision_opens_in_full(tmp_path: Path) -> None:
+    # The registry fetches half precision: it is half as large, and training wants full.
+    import torch
+    from diffusers import StableDiffusionPipeline
+
+    from gpsdream_app.training.build import open_base
+    from gpsdream_app.training.config import TrainConfig
+    from tests.unit.models.test_pipeline import BOX, tiny_stable_diffusion
+
+    folder = tiny_stable_diffusion(tmp_path / "full")
+    StableDiffusionPipeline.from_pretrained(
+        folder, local_files_only=True, safety_checker=None, dtype=torch.float16
+    ).save_pretrained(tmp_path / "half")
+    opened = open_base(tmp_path / "half", TrainConfig.for_base().model, BOX, has_heading=True)
+    for part in (opened.unet, opened.vae, opened.text_encoder, opened.location_encoder):
+        assert next(part.parameters()).dtype is torch.float32
