@@ -24,6 +24,8 @@ from gpsdream_app.geo.frames import LocalFrame, distance
 
 HitKind = Literal["coordinates", "crossing", "landmark", "neighbourhood", "park", "street"]
 
+_STREET_ORDER = ("broadway", "avenue", "street", "parkway")
+_KIND_ORDER: tuple[HitKind, ...] = ("coordinates", "crossing", "park", "landmark", "neighbourhood", "street")
 MAX_QUERY_CHARACTERS = 200
 # Streets that end a carriageway's width before the one they meet still make a corner.
 REACH = 25.0
@@ -82,6 +84,8 @@ _WORDS = {
     "bway": "broadway",
     "bdwy": "broadway",
     "bldg": "building",
+    "sq": "square",
+    "pk": "park",
     "mt": "mount",
     "ctr": "center",
     "centre": "center",
@@ -105,7 +109,11 @@ _TEENS = (
 )
 _TENS = ("twent", "thirt", "fort", "fift", "sixt", "sevent", "eight", "ninet")
 _CARDINALS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
-_CONNECTORS = re.compile(r"\s*(?:&|@|\+|/|,|;|\band\b|\bat\b|\bx\b|\bnear\b|\bby\b)\s*|(?<=\w)\s+-\s+(?=\w)")
+_CONNECTORS = (
+    re.compile(r"\s*(?:[&@+/,;]|\band\b|\bat\b)\s*"),
+    re.compile(r"\s+(?:x|-|near|by)\s+"),
+)
+_BETWEEN = re.compile(r"^(.+?)\s+(?:between|btwn?|bet)\s+(.+?)\s*(?:&|\band\b)\s*.+$")
 _LEADING = re.compile(
     r"^(?:the\s+)?(?:(?:north|south|east|west|ne|nw|se|sw)*\s*corner\s+of|intersection\s+of|crossing\s+of|at|on|near)\s+"
 )
@@ -242,6 +250,13 @@ def _misspelt_score(asked: _Name, name: _Name) -> float:
     return 0.85 * _likeness(asked.joined.replace(" ", ""), name.joined.replace(" ", ""))
 
 
+def _label(geometry: Any) -> tuple[float, float]:
+    """Return a point on a geometry by which to find it: the middle of a line, a point well within an area."""
+    line = geometry.geom_type == "LineString"
+    point = geometry.interpolate(0.5, normalized=True) if line else geometry.representative_point()
+    return point.x, point.y
+
+
 def _short(name: str) -> str:
     """Return a numbered street's name as signs write it: "E 23rd St"; other names stay whole."""
     match = re.match(r"^(East|West) (\d+(?:st|nd|rd|th)) Street$", name)
@@ -269,7 +284,7 @@ class Gazetteer:
     """Search and description for one city. Building it takes some tenths of a second; afterwards it is only read."""
 
     def __init__(self, city: CityMap) -> None:
-        self._city = city
+        self.city = city
         self._frame = LocalFrame(*city.centre)
         self._streets = self._read_streets()
         self._things = self._read_things()
@@ -299,7 +314,7 @@ class Gazetteer:
     def _read_streets(self) -> list[_Street]:
         lines: dict[str, list[Any]] = defaultdict(list)
         properties: dict[str, dict[str, Any]] = {}
-        for feature in self._city.features("streets"):
+        for feature in self.city.features("streets"):
             name = feature["properties"]["name"]
             properties.setdefault(name, feature["properties"])
             lines[name].append(self._shape(feature))
@@ -313,25 +328,22 @@ class Gazetteer:
 
     def _read_things(self) -> list[_Thing]:
         things = []
-        kinds: tuple[tuple[str, HitKind], ...] = (
+        layers: tuple[tuple[str, HitKind], ...] = (
             ("landmarks", "landmark"),
-            ("neighbourhoods", "neighbourhood"),
             ("parks", "park"),
+            ("water", "park"),
+            ("bridges", "landmark"),
+            ("neighbourhoods", "neighbourhood"),
         )
-        for layer, kind in kinds:
-            seen = set()
-            for feature in self._city.features(layer):
+        seen: set[tuple[str, str]] = set()
+        for layer, kind in layers:
+            for feature in self.city.features(layer):
                 properties = feature["properties"]
-                if properties["name"] in seen:
+                river = layer == "water" and feature["geometry"]["type"] == "LineString"
+                if river or (properties["name"], kind) in seen:
                     continue
-                seen.add(properties["name"])
-                if kind == "landmark":
-                    lon, lat = feature["geometry"]["coordinates"][:2]
-                elif "label" in properties:
-                    lon, lat = properties["label"]
-                else:
-                    middle = shape(feature["geometry"]).representative_point()
-                    lon, lat = middle.x, middle.y
+                seen.add((properties["name"], kind))
+                lon, lat = properties.get("label") or _label(shape(feature["geometry"]))
                 names = tuple(_name(text, street=False) for text in (properties["name"], *properties.get("also", ())))
                 things.append(_Thing(properties["name"], kind, (lat, lon), names))
         return things
@@ -341,11 +353,16 @@ class Gazetteer:
         tree = shapely.STRtree(lines)
         first, second = tree.query(lines, predicate="dwithin", distance=REACH)
         for i, j in zip(first.tolist(), second.tolist(), strict=True):
-            if i >= j:
+            if i >= j or self._same(self._streets[i], self._streets[j]):
                 continue
             points = self._meeting_points(lines[i], lines[j])
             if points:
                 self._corners[i, j] = points
+
+    @staticmethod
+    def _same(a: _Street, b: _Street) -> bool:
+        """Whether two streets are halves of one, or names for one, and so make no corner."""
+        return bool({(name.joined, name.sort) for name in a.names} & {(name.joined, name.sort) for name in b.names})
 
     @staticmethod
     def _meeting_points(a: Any, b: Any) -> list[tuple[float, float]]:
@@ -388,7 +405,7 @@ class Gazetteer:
         if place is not None:
             return [Hit(format_coordinates(*place), "coordinates", *place)]
         scored = [*self._search_things(query), *self._search_corners(query), *self._search_streets(query)]
-        scored.sort(key=lambda item: (-item[0], len(item[1].name), item[1].name))
+        scored.sort(key=lambda item: (-item[0], _KIND_ORDER.index(item[1].kind), len(item[1].name), item[1].name))
         hits: list[Hit] = []
         for _, hit in scored:
             if all(hit.name != other.name for other in hits):
@@ -463,7 +480,13 @@ class Gazetteer:
 
     def _search_corners(self, query: str) -> list[tuple[float, Hit]]:
         text = _LEADING.sub("", query.lower().strip())
-        sides = [side for side in _CONNECTORS.split(text) if side and side.strip()]
+        between = _BETWEEN.match(text)
+        if between:
+            text = f"{between[1]} & {between[2]}"
+        for connector in _CONNECTORS:
+            sides = [side for side in connector.split(text) if side.strip()]
+            if len(sides) > 1:
+                break
         if len(sides) == 2:
             splits = [(sides[0], sides[1])]
         elif len(sides) == 1:
@@ -499,9 +522,8 @@ class Gazetteer:
         return Hit(self._corner_name(i, j), "crossing", lat, lon)
 
     def _corner_name(self, i: int, j: int) -> str:
-        order = {"broadway": 0, "avenue": 1, "parkway": 2, "street": 3}
         first, second = sorted(
-            (self._streets[i], self._streets[j]), key=lambda s: (order.get(s.kind, 3), not s.major, s.name)
+            (self._streets[i], self._streets[j]), key=lambda s: (_STREET_ORDER.index(s.kind), not s.major, s.name)
         )
         return f"{_short(first.name)} & {_short(second.name)}"
 
@@ -516,9 +538,9 @@ class Gazetteer:
             lat: latitude in degrees.
             lon: longitude in degrees.
         """
-        centre = self._city.centre
+        centre = self.city.centre
         if distance(lat, lon, *centre) > FAR:
-            return f"{_distance_text(distance(lat, lon, *centre))} from {self._city.name}"
+            return f"{_distance_text(distance(lat, lon, *centre))} from {self.city.name}"
         point = Point(*self._frame.to_metres(lat, lon))
         own = [(name, kind, land) for name, kind, land in self._land if kind != "shore"]
         under = next(((name, kind) for name, kind, land in own if land.covers(point)), None)
@@ -548,10 +570,13 @@ class Gazetteer:
         nearest = float(metres.min())
         # Of several names for one corner, the one whose streets are nearest: E or W by the side one stands on.
         pairs = [self._corner_names[index] for index in np.flatnonzero(metres <= nearest + 8.0)]
-        names = {
-            self._corner_name(*pair): sum(self._streets[index].line.distance(point) for index in pair) for pair in pairs
-        }
-        return min(names, key=lambda name: (round(names[name]), name)), nearest
+        ranked = []
+        for pair in pairs:
+            streets = [self._streets[index] for index in pair]
+            away = sum(street.line.distance(point) for street in streets)
+            minor = sum(_STREET_ORDER.index(street.kind) for street in streets)
+            ranked.append((round(away / 5.0), minor, self._corner_name(*pair)))
+        return min(ranked)[2], nearest
 
 
 def _distance_text(metres: float) -> str:

@@ -7,7 +7,7 @@ from city_facts.streets import UPPER_BROADWAY, Point, Street, at
 
 def street(name: str, *points: Point, major: bool = False, also: tuple[str, ...] = ()) -> Street:
     """Return a street of one stretch, its points in metres of the grid."""
-    return Street(name, "street", major, (points,), also)
+    return Street(name, "avenue" if name.endswith("Avenue") else "street", major, (points,), also)
 
 
 VILLAGE = (

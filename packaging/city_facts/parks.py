@@ -18,7 +18,7 @@ def block(west: str | float, east: str | float, south: float, north: float, inse
 PARKS: tuple[tuple[str, Ring], ...] = (
     ("Central Park", block("Eighth Avenue", "Fifth Avenue", 59, 110, 16)),
     ("Bryant Park", block("Sixth Avenue", -135, 40, 42)),
-    ("Madison Square Park", ((58, -1512), (143, -1512), (143, -1290), (14, -1290), (14, -1430))),
+    ("Madison Square Park", ((60, -1508), (143, -1508), (143, -1290), (14, -1290), (14, -1380), (30, -1425))),
     ("Union Square Park", ((195, -2195), (270, -2200), (292, -2160), (296, -1995), (195, -1995))),
     ("Gramercy Park", block(385, 530, 20, 21)),
     ("Stuyvesant Square", block(745, 828, 15, 17, 8)),
@@ -204,7 +204,7 @@ WATERSIDE: tuple[tuple[str, tuple[Point, ...], float, float], ...] = (
 
 WATER: tuple[tuple[str, Ring], ...] = (
     (
-        "Jacqueline Kennedy Onassis Reservoir",
+        "Central Park Reservoir",
         (
             (-180, 3640),
             (-130, 3780),
