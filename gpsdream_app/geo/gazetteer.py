@@ -18,6 +18,7 @@ from shapely.geometry import LineString, Point, shape
 from shapely.ops import linemerge, nearest_points
 
 from gpsdream_app.domain.errors import GPSDreamError
+from gpsdream_app.domain.places import Place
 from gpsdream_app.geo.city import CityMap
 from gpsdream_app.geo.coordinates import format_coordinates, parse_coordinates
 from gpsdream_app.geo.frames import LocalFrame, distance
@@ -537,7 +538,12 @@ class Gazetteer:
         Args:
             lat: latitude in degrees.
             lon: longitude in degrees.
+
+        Raises:
+            GPSDreamError: of kind `bad_location` if there is no such point on the Earth.
         """
+        place = Place(lat, lon)
+        lat, lon = place.lat, place.lon
         centre = self.city.centre
         if distance(lat, lon, *centre) > FAR:
             return f"{_distance_text(distance(lat, lon, *centre))} from {self.city.name}"

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gpsdream_app.domain.errors import GPSDreamError
 from gpsdream_app.geo import manhattan
 from gpsdream_app.geo.frames import destination, distance
 from gpsdream_app.geo.gazetteer import Gazetteer
@@ -180,3 +181,9 @@ def test_what_is_described_is_found_again(gazetteer: Gazetteer) -> None:
         hit = gazetteer.search(name)[0]
         assert hit.name == name
         assert distance(hit.lat, hit.lon, *place) < 60.0
+
+
+@pytest.mark.parametrize("place", [(91.0, 0.0), (0.0, 181.0), (float("nan"), 0.0)])
+def test_no_place_on_the_earth_has_no_description(gazetteer: Gazetteer, place: tuple[float, float]) -> None:
+    with pytest.raises(GPSDreamError):
+        gazetteer.describe(*place)
