@@ -31,7 +31,7 @@ import time
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -205,13 +205,23 @@ def torch_spec() -> list[str]:
     return [next(line for line in pins if line.startswith("torch=="))]
 
 
+def project_settings() -> dict[str, Any]:
+    """Return what pyproject.toml says."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
 def setup_key() -> str:
     """Return a hash of all that decides what is in the virtual environment."""
-    digest = hashlib.sha256()
-    for part in (CONSTRAINTS.read_bytes(), (ROOT / "pyproject.toml").read_bytes()):
-        digest.update(hashlib.sha256(part).digest())
-    digest.update(json.dumps([str(ROOT), os.environ.get("GPSDREAM_TORCH", "")]).encode())
-    return digest.hexdigest()
+    settings = project_settings()
+    parts = [
+        CONSTRAINTS.read_text(encoding="utf-8"),
+        settings["build-system"],
+        settings["project"],
+        settings["tool"]["hatch"],
+        str(ROOT),
+        os.environ.get("GPSDREAM_TORCH", ""),
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def is_ready() -> bool:
@@ -298,7 +308,7 @@ def prepare_venv() -> None:
         pins = [line for line in lines if not line.startswith("torch==")] + [f"torch=={torch}"]
         effective = VENV / "constraints.txt"
         effective.write_text("\n".join(pins) + "\n", encoding="utf-8")
-        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        project = project_settings()["project"]
         pip("-c", effective, *project["dependencies"], *project["optional-dependencies"]["dev"])
         # Built with the pinned hatchling that is there now, not with a newer one in a build environment.
         pip("--no-deps", "--no-build-isolation", "--editable", ROOT)

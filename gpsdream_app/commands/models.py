@@ -100,7 +100,7 @@ def show_model(arguments: argparse.Namespace) -> int:
     if card.coverage:
         photos = sum(cell[2] for cell in card.coverage.cells)
         rows.append(("has seen", f"{photos:,} photos in {len(card.coverage.cells):,} cells"))
-    rows += [(key.replace("_", " "), _short(value)) for key, value in card.training.items()]
+    rows += [(key.replace("_", " "), _short(value)) for key, value in card.training.items() if value is not None]
     rows += [(f"score: {key}", _short(value)) for key, value in card.scores.items()]
     terminal.say(f"{card.title}\n{card.description}\n")
     terminal.say(terminal.table(rows))
