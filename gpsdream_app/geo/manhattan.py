@@ -1,7 +1,8 @@
 """The street grid of Manhattan as the Commissioners' Plan of 1811 laid it out: crossings as latitude and longitude.
 
 The plan is all straight lines: twelve avenues up the island, 155 numbered streets across it at right angles. Blocks and
-roadways have the depths in feet that surveyors and property maps give; one point and one bearing fix the rest.
+roadways have the depths in feet that property maps give; the anchor, the bearing, the streets below 8th and the avenues
+east of First were fitted to street-view places.
 """
 
 from __future__ import annotations

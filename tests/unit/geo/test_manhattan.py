@@ -7,7 +7,7 @@ import pytest
 from gpsdream_app.geo import manhattan
 from gpsdream_app.geo.frames import bearing, distance
 
-# Subway stations lie under a corner, some tens of metres off; the transit authority publishes their places.
+# Subway stations lie under a corner, some tens of metres off; their places are written down from memory.
 STATIONS = [
     ("Lexington Avenue", 59, 40.762526, -73.967967),
     ("Lexington Avenue", 77, 40.773620, -73.959874),
