@@ -1,8 +1,9 @@
 """The streets that are older than the grid, or that the ground bent: Lower Manhattan, the Village, and the heights.
 
-Points placed by hand and rounded to some 5 m. South of 14th Street they were read from plots of the street-view places of
-Touchdown (CC BY 4.0) and of OpenStreetMap extracts (ODbL), and moved until they fitted these; west of Broadway below Canal
-Street, in the Financial District and on the heights, where neither reaches, they are from memory and less true.
+Points placed by hand and rounded to some 5 m. South of 14th Street they were read from plots of the street-view
+places of Touchdown (CC BY 4.0) and of OpenStreetMap extracts (ODbL), and moved until they fitted these. West of
+Broadway below Canal Street, in the Financial District and on the heights, where neither reaches, they are from
+memory and less true.
 """
 
 from __future__ import annotations

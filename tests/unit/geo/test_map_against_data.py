@@ -1,7 +1,8 @@
 """How well the map agrees with photographs, OpenStreetMap, street-view places and other people's polygons.
 
-The shore and the streets below 14th Street were placed by looking at the same data, so for these the figures say how well
-they were fitted, not how true they are; the numbered grid follows from the plan, its anchor, bearing and some depths fitted.
+The shore and the streets below 14th Street were placed by looking at the same data, so for these the figures say
+how well they were fitted, not how true they are. The numbered grid follows from the plan; its anchor, bearing and
+some depths were fitted.
 """
 
 from __future__ import annotations
