@@ -283,7 +283,6 @@ QComboBox {{
   background: {t.raised}; border: 1px solid {t.line_strong}; border-radius: {RADIUS}px;
   padding: 0 {SPACE_2}px; min-height: {CONTROL_HEIGHT - 2}px;
 }}
-QComboBox::drop-down {{ border: none; width: 24px; }}
 QComboBox:focus {{ border: 2px solid {t.accent}; }}
 QComboBox QAbstractItemView {{ background: {t.raised}; border: 1px solid {t.line_strong}; }}
 QTreeView, QFileDialog QListView {{

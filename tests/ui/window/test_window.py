@@ -33,9 +33,9 @@ from gpsdream_app.library.picture_metadata import read_png
 from gpsdream_app.ui.picture_view import Lesson
 from gpsdream_app.ui.session import Notice, Tone
 from gpsdream_app.ui.theme import ThemeChoice
-from gpsdream_app.ui.widgets import ElidedLabel
+from gpsdream_app.ui.widgets import ElidedLabel, TextButton
 
-from .rig import CATHEDRAL, FLATIRON, HOSTILE, Rig
+from .rig import CATHEDRAL, FLATIRON, HOSTILE, Rig, install_card, make_card
 
 MakeRig = Callable[..., Rig]
 LEFT = Qt.MouseButton.LeftButton
@@ -763,3 +763,17 @@ def test_closing_in_the_middle_leaves_no_thread_and_no_timer(make_rig: MakeRig, 
     rig.window.deleteLater()
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
     assert not shiboken6.isValid(window)
+
+
+def test_another_model_is_chosen_in_the_settings(make_rig: MakeRig) -> None:
+    install_card(make_card(name="watercolours", title="Watercolours & ink", words=("bridge",), coverage=None))
+    rig = make_rig().open()
+    click(rig.window.rail.settings)
+    names = {button.accessibleName(): button for button in rig.window.settings_card.findChildren(TextButton)}
+    click(names["Watercolours & ink"])
+    rig.until(lambda: rig.session.card is not None and rig.session.card.name == "watercolours")
+    rig.until(lambda: rig.window.engine_text.text() == "Watercolours & ink · Ready")
+    assert rig.window.form.chips.words == ["bridge"]
+    assert rig.map.coverage is None
+    rig.window.settings_card.dismiss()
+    assert rig.draw()[0].request.model == "watercolours"
