@@ -72,6 +72,11 @@ class Progress:
     seconds_left: float | None
 
 
+def without_accelerator() -> bool:
+    """Whether there is only the CPU. accelerate joins several CPU processes only if it is told so."""
+    return not (torch.cuda.is_available() or torch.backends.mps.is_available())
+
+
 def learning_rate(config: LoopConfig, step: int) -> float:
     """Learning rate of step `step` (from 0): linear warm-up, constant, cosine cool-down to zero.
 
@@ -115,7 +120,11 @@ class Loop:
             samples: words and places of the validation pictures.
             sampling: arguments of the pipeline for them.
         """
-        self.accelerator = Accelerator(mixed_precision=config.precision, gradient_accumulation_steps=config.accumulate)
+        self.accelerator = Accelerator(
+            cpu=without_accelerator(),
+            mixed_precision=config.precision,
+            gradient_accumulation_steps=config.accumulate,
+        )
         self.pipeline, self.source, self.out = pipeline, source, out
         self.config, self.samples, self.sampling = config, samples, sampling or {}
         out.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from peft import LoraConfig
 from transformers import CLIPTokenizer
 
@@ -29,7 +30,7 @@ from gpsdream_app.training.batches import CropSampler, pictures_from_pixels
 from gpsdream_app.training.build import build_small, open_base
 from gpsdream_app.training.codec import psnr, train_linear, train_refiner
 from gpsdream_app.training.config import TrainConfig
-from gpsdream_app.training.loop import BatchSource, Loop, Progress
+from gpsdream_app.training.loop import BatchSource, Loop, Progress, without_accelerator
 from gpsdream_app.training.prepare import check_box, check_disk, coverage_of, photos_of, prepare
 from gpsdream_app.training.prepared import INDEX_FILE, PreparedPhotos, fixed_crops
 from gpsdream_app.training.sources import CachedLatents, FreshLatents
@@ -90,15 +91,17 @@ class TrainingRun:
         """
         self.out.mkdir(parents=True, exist_ok=True)
         check_disk(self.out, 500_000_000)
-        self._keep_recipe()
         try:
-            prepared = self._prepared(photos)
-            sampler = self._sampler(prepared)
-            torch.manual_seed(self.config.loop.seed)
-            pipeline = self._pipeline(prepared, sampler)
+            # One process does the stages before the main loop, the others then find them done.
+            with PartialState(cpu=without_accelerator()).main_process_first():
+                self._keep_recipe()
+                prepared = self._prepared(photos)
+                sampler = self._sampler(prepared)
+                torch.manual_seed(self.config.loop.seed)
+                pipeline = self._pipeline(prepared, sampler)
+                source = self._source(pipeline, prepared, sampler)
         except KeyboardInterrupt:
             return None
-        source = self._source(pipeline, prepared, sampler)
         loop = Loop(
             pipeline,
             source,
