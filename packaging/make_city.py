@@ -253,7 +253,7 @@ def build() -> dict[str, Any]:
         "box": {"south": 40.682, "west": -74.05, "north": 40.885, "east": -73.9},
         "centre": [40.7644, -73.973],
         "zoom": 13,
-        "attribution": "Map of Manhattan: GPSDream",
+        "attribution": "Map: GPSDream, with © OpenStreetMap contributors and Touchdown",
         "layers": {
             "land": _collection(_land_features(land)),
             "parks": _collection(_park_features(land)),
