@@ -40,6 +40,9 @@ from .rig import CATHEDRAL, FLATIRON, HOSTILE, Rig, install_card, make_card
 MakeRig = Callable[..., Rig]
 LEFT = Qt.MouseButton.LeftButton
 
+# Without a display Qt's offscreen platform says of menus and dialogs what it cannot do with them.
+pytestmark = pytest.mark.qt_log_ignore(r"This plugin does not support", extend=True)
+
 
 def click(widget: QWidget) -> None:
     QTest.mouseClick(widget, LEFT)
