@@ -273,7 +273,8 @@ class SearchBox(QWidget):
         self.edit.setText(hit.name)
         self._take_first = False
         self._hide_hits()
-        self.chosen.emit(hit.lat, hit.lon, hit.name)
+        # Coordinates are no name; the place gets the one of the corner it is at.
+        self.chosen.emit(hit.lat, hit.lon, "" if hit.kind == "coordinates" else hit.name)
 
     def _hide_hits(self) -> None:
         self._asked = False

@@ -31,6 +31,7 @@ from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.domain.results import Result
 from gpsdream_app.engine.base import Engine
 from gpsdream_app.geo.city import CityMap, load_city
+from gpsdream_app.geo.coordinates import parse_coordinates
 from gpsdream_app.geo.gazetteer import Gazetteer, Hit
 from gpsdream_app.library.model_folders import InstalledModel, find_model, list_models, read_card
 from gpsdream_app.library.paths import library_path, pictures_dir
@@ -41,7 +42,7 @@ from gpsdream_app.ui.desktop import show_in_folder
 from gpsdream_app.ui.engine_bridge import EngineBridge
 from gpsdream_app.ui.film import FilmModel
 from gpsdream_app.ui.job_queue import JobQueue, QueuedJob
-from gpsdream_app.ui.phrases import first_upper
+from gpsdream_app.ui.phrases import coordinates_text, first_upper
 from gpsdream_app.ui.settings import Settings
 from gpsdream_app.ui.state import FormState
 
@@ -292,12 +293,9 @@ class Session(QObject):
     def search(self, text: str, found: Callable[[str, list[Hit]], None]) -> None:
         """Look a text up in the gazetteer; `found` gets the text and the hits."""
         gazetteer = self._gazetteer
-        if gazetteer is None:
-            found(text, [])
-            return
         self.background.run(
             self,
-            lambda: gazetteer.search(text),
+            lambda: gazetteer.search(text) if gazetteer else _coordinates_alone(text),
             lambda hits: found(text, hits),
             lambda _: found(text, []),
             priority=4,
@@ -695,6 +693,12 @@ class Session(QObject):
         if self.notice:
             self.notice = None
             self.notice_changed.emit(None)
+
+
+def _coordinates_alone(text: str) -> list[Hit]:
+    """Return what a search finds as long as no city is there to look in."""
+    pair = parse_coordinates(text)
+    return [Hit(coordinates_text(*pair), "coordinates", *pair)] if pair else []
 
 
 def _open_library() -> _Opened:

@@ -13,18 +13,17 @@ from PySide6.QtCore import QObject, Signal
 from gpsdream_app.domain.errors import ErrorKind, Failure, GPSDreamError
 from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.places import Place
-from gpsdream_app.domain.requests import (
-    DEFAULT_MODEL,
-    MAX_GUIDANCE,
-    MAX_PICTURES,
-    MAX_PROMPT_CHARACTERS,
-    MAX_SEED,
-    MAX_STEPS,
-    GenerateRequest,
-)
+from gpsdream_app.domain.requests import DEFAULT_MODEL, MAX_GUIDANCE, MAX_STEPS, GenerateRequest
 from gpsdream_app.geo.coordinates import parse_coordinates
 
 T = TypeVar("T")
+
+# What a card may recommend, and within which limits.
+LIMITS: dict[str, tuple[float, float]] = {
+    "steps": (1, MAX_STEPS),
+    "place_guidance": (0.0, MAX_GUIDANCE),
+    "text_guidance": (0.0, MAX_GUIDANCE),
+}
 
 
 class Field(Generic[T]):
@@ -172,10 +171,11 @@ class FormState(QObject):
     # -- the whole --
 
     def take_defaults(self, card: ModelCard) -> None:
-        """Start with what a model's card recommends."""
-        for name in ("steps", "text_guidance", "place_guidance"):
-            if name in card.defaults:
-                setattr(self, name, type(getattr(self, name))(card.defaults[name]))
+        """Start with what a model's card recommends, as far as it makes sense."""
+        for name, (low, high) in LIMITS.items():
+            value = card.defaults.get(name)
+            if isinstance(value, (int, float)) and low <= value <= high:
+                setattr(self, name, type(low)(value))
 
     def request(self) -> GenerateRequest:
         """Return what the form asks for. Raises GPSDreamError with a sentence if something in it is wrong."""
@@ -227,15 +227,6 @@ class FormState(QObject):
         self.restore(request)
         self.seed_locked = False
         self.seed = new_seed()
-
-
-LIMITS = {
-    "seed": (0, MAX_SEED),
-    "count": (1, MAX_PICTURES),
-    "steps": (1, MAX_STEPS),
-    "guidance": (0.0, MAX_GUIDANCE),
-    "prompt": (0, MAX_PROMPT_CHARACTERS),
-}
 
 
 def new_seed() -> int:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, QTimer
+from PySide6.QtCore import QEvent, QModelIndex, QPoint, QRect, QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -37,6 +37,7 @@ from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.results import Result
 from gpsdream_app.geo.city import CityMap
 from gpsdream_app.ui.desktop import show_in_folder
+from gpsdream_app.ui.film import FilmRole
 from gpsdream_app.ui.filmstrip import Filmstrip
 from gpsdream_app.ui.form_panel import FormPanel
 from gpsdream_app.ui.notice_bar import NoticeBar
@@ -142,6 +143,7 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.setMinimumSize(SMALLEST)
         self._split_by_itself = False
+        self._view_at_start = session.settings.view
         self._build(make_map(theme.palette.name))
         self._connect()
         self._make_shortcuts()
@@ -243,8 +245,9 @@ class MainWindow(QMainWindow):
         session.library_read.connect(self._show_examples)
         session.form.when("place", self._show_pin)
         film = session.film
-        for signal in (film.rowsInserted, film.rowsRemoved, film.modelReset, film.dataChanged):
+        for signal in (film.rowsInserted, film.rowsRemoved, film.modelReset):
             signal.connect(self._show_dots)
+        film.dataChanged.connect(self._tile_changed)
         self.search.chosen.connect(session.go_to)
         self.draw.clicked.connect(self.draw_now)
         self.form.draw_asked.connect(self.draw_now)
@@ -281,7 +284,7 @@ class MainWindow(QMainWindow):
 
     def _show_city(self, city: CityMap | None) -> None:
         self.map.set_city(city.data if city else None)
-        view = self.session.settings.view
+        view, self._view_at_start = self._view_at_start, None
         if city and view and city.box.contains(view[0], view[1]):
             self.map.fly_to(*view)
 
@@ -312,6 +315,11 @@ class MainWindow(QMainWindow):
             self.map.clear_pin()
         else:
             self.map.set_pin(place.lat, place.lon, place.heading)
+
+    def _tile_changed(self, first: QModelIndex, last: QModelIndex, roles: list[int]) -> None:
+        # The tile of the drawing changes with every step; the map is told only of another current picture.
+        if int(FilmRole.CURRENT) in roles:
+            self._show_dots()
 
     def _show_dots(self, *_: object) -> None:
         film = self.session.film
@@ -352,7 +360,9 @@ class MainWindow(QMainWindow):
         self.session.form.turn_to(None)
 
     def _remember_view(self, lat: float, lon: float, zoom: float) -> None:
-        self.session.settings.view = (lat, lon, zoom)
+        # Before its city comes the map shows some view of its own, which is not to be remembered.
+        if self.session.city:
+            self.session.settings.view = (lat, lon, zoom)
 
     # -- what a person does --
 

@@ -101,10 +101,12 @@
     }
 
     let cityCount = 0;
+    let viewCount = 0;
 
     async function showCity({ url, go }) {
       cityCount += 1;
       const mine = cityCount;
+      const viewsBefore = viewCount;
       let data = null;
       let sentence = '';
       try {
@@ -124,7 +126,8 @@
       limits = box ? L.latLngBounds([box.south, box.west], [box.north, box.east]).pad(0.6) : null;
       byId('zoom-home').disabled = !home;
       setAttribution(String(data?.attribution ?? ''));
-      if (go || !map._loaded) goTo(home ?? NOWHERE, false);
+      // A view that the window asked for while the city was on its way stays.
+      if ((go && viewCount === viewsBefore) || !map._loaded) goTo(home ?? NOWHERE, false);
       // Two frames later the city is on the screen.
       requestAnimationFrame(() => requestAnimationFrame(() => bridge.cityShown()));
     }
@@ -266,7 +269,10 @@
     });
     on(bridge.show_theme, setTheme);
     on(bridge.show_motion, setMotion);
-    on(bridge.show_view, (view) => goTo(view, view.animate));
+    on(bridge.show_view, (view) => {
+      viewCount += 1;
+      goTo(view, view.animate);
+    });
     on(bridge.show_city, showCity);
     on(bridge.show_coverage, showCoverage);
     on(bridge.show_examples, (places) => {

@@ -54,6 +54,25 @@ def test_a_click_on_the_real_map_is_drawn(qtbot: QtBot, window: MainWindow) -> N
     qtbot.waitUntil(lambda: session.settings.view is not None, timeout=PATIENCE)
 
 
+def test_the_map_opens_where_it_was_left(qtbot: QtBot, theme: Theme) -> None:
+    install_card(make_card())
+    settings = Settings(user_data_dir())
+    settings.view = (40.76, -73.975, 15.0)
+    session = Session(FakeEngine(), settings, model=MODEL)
+    window = MainWindow(theme, session)
+    window.show()
+    # The page listens before the city is read: then the view comes while the city is on its way to the page.
+    qtbot.waitUntil(lambda: window.map._listening, timeout=PATIENCE)
+    driver = Driver(qtbot, window.map)
+    session.start()
+    left = pytest.approx((40.76, -73.975, 15.0), abs=1e-3)
+    qtbot.waitUntil(lambda: session.pending == 0 and driver.at == left, timeout=PATIENCE)
+    assert settings.view == left
+    window.close()
+    window.deleteLater()
+    session.deleteLater()
+
+
 def test_the_search_stands_over_the_map_and_covers_little_of_it(window: MainWindow) -> None:
     area = window.map_area
     assert area.childAt(QPoint(120, 30)) is not window.map

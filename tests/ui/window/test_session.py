@@ -454,6 +454,14 @@ def test_older_pictures_are_read_when_wanted(
         assert len(second.film.results) == wanted
 
 
+def test_coordinates_are_found_even_without_a_city(make_session: MakeSession, qtbot: QtBot) -> None:
+    session = make_session(city="atlantis")
+    found: list[Any] = []
+    session.search("40.7411, -73.9897", lambda text, hits: found.extend(hits))
+    qtbot.waitUntil(lambda: session.pending == 0, timeout=PATIENCE)
+    assert [(hit.lat, hit.lon) for hit in found] == [(40.7411, -73.9897)]
+
+
 def test_searching_finds_corners_and_coordinates(session: Session, qtbot: QtBot) -> None:
     found: list[tuple[str, list[Any]]] = []
     for text in ("5th Ave & E 23rd St", "40.7411, -73.9897", "nowhere at all"):

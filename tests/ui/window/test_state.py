@@ -164,3 +164,5 @@ def test_a_remix_has_another_seed(form: FormState) -> None:
 def test_the_cards_defaults_are_taken(form: FormState) -> None:
     form.take_defaults(make_card())
     assert (form.steps, form.text_guidance, form.place_guidance) == (4, 3.0, 2.0)
+    form.take_defaults(make_card(defaults={"steps": "many", "text_guidance": -1, "place_guidance": float("nan")}))
+    assert (form.steps, form.text_guidance, form.place_guidance) == (4, 3.0, 2.0)
