@@ -29,20 +29,28 @@ def run(arguments: argparse.Namespace, command: Sequence[str] = TRAINER) -> int:
     own_session: dict[str, Any] = {"start_new_session": True}
     if os.name == "nt":
         own_session = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined,unused-ignore]
-    child = subprocess.Popen([*command, *arguments.rest], **own_session)
+    child: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
 
     def forward(number: int, frame: object) -> None:
+        if child is None:
+            early.append(number)
+            return
         # CTRL_BREAK is all that another process group can be sent on Windows.
         with contextlib.suppress(OSError):
             child.send_signal(getattr(signal, "CTRL_BREAK_EVENT", number))
 
+    # Before the trainer starts, so that no moment is left in which a Ctrl-C ends only this process.
     before = {number: signal.signal(number, forward) for number in FORWARDED}
     try:
+        child = subprocess.Popen([*command, *arguments.rest], **own_session)
+        for number in early:
+            forward(number, None)
         code = child.wait()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        if child.poll() is None:
+        if child is not None and child.poll() is None:
             child.kill()
             child.wait()
     return 128 - code if code < 0 else code

@@ -241,12 +241,10 @@ def test_a_wheel_carries_the_program_and_its_resources(tmp_path: Path) -> None:
         names = set(archive.namelist())
         entry_points = archive.read(next(name for name in names if name.endswith("entry_points.txt"))).decode()
         archive.extractall(tmp_path / "site")
-    tracked = subprocess.run(
-        ["git", "ls-files", "resources", "gpsdream_app"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.splitlines()
-    for path in tracked or ["resources/models/registry.json", "gpsdream_app/cli.py"]:
-        if (ROOT / path).exists():
-            assert path.replace("resources/", "gpsdream_app/resources/", 1 if path.startswith("r") else 0) in names
+    for folder, delivered in ((ROOT / "gpsdream_app", "gpsdream_app"), (ROOT / "resources", "gpsdream_app/resources")):
+        for path in folder.rglob("*"):
+            if path.is_file() and path.suffix != ".pyc":
+                assert f"{delivered}/{path.relative_to(folder).as_posix()}" in names
     assert "gpsdream = gpsdream_app.cli:main" in entry_points
     assert not any(name.startswith(("tests/", "packaging/", "docs/", "resources/")) for name in names)
     # The program in the wheel finds the resources of the wheel, not those of this clone.
