@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ def test_every_part_is_looked_at(
     }
     monkeypatch.setattr(doctor, "probe", lambda code, environment=None: answers[code])
     monkeypatch.setattr(doctor, "DEFAULT_MODEL", "tiny")
+    monkeypatch.setenv("DISPLAY", ":0")
     assert main(["doctor", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] is True
@@ -71,3 +73,10 @@ def test_folders_that_cannot_be_written_are_broken(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("GPSDREAM_HOME", str(blocker))
     assert {check.status for check in doctor._folders()} == {Status.BROKEN}
     assert doctor._disk().status is Status.BROKEN
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems always have a display")
+def test_a_machine_without_a_display_is_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    assert doctor._opengl().status is Status.OK
