@@ -84,6 +84,7 @@ class PicturePanel(QWidget):
         # Until the library is read it is not known whether there is anything to teach.
         self._library_read = False
         session.library_read.connect(self._note_read)
+        session.model_changed.connect(self._teach)
         session.form.when("place", self._teach)
         self._progress()
 
@@ -147,6 +148,7 @@ class PicturePanel(QWidget):
     def _show(self, shown: Shown | None) -> None:
         if shown is None:
             self.view.show_picture(QImage())
+            self._teach()
         else:
             self.view.show_picture(shown.image, shown.result)
         self._progress()
@@ -160,14 +162,16 @@ class PicturePanel(QWidget):
         self._library_read = True
         self._teach()
 
-    def _teach(self) -> None:
+    def _teach(self, *_: object) -> None:
         place = self._session.form.place
         if not self._library_read:
             return
         if place:
             self.view.teach(Lesson.DRAW, place_text(place))
-        else:
+        elif self._session.card and self._session.card.examples and not self._session.film.results:
             self.view.teach(Lesson.PICK)
+        else:
+            self.view.teach(Lesson.CLICK)
 
     def _progress(self) -> None:
         job, shown = self._session.queue.current or next(iter(self._session.queue.jobs), None), self._session.shown

@@ -46,6 +46,7 @@ class Lesson(Enum):
 
     READING = "reading"
     PICK = "pick"
+    CLICK = "click"
     DRAW = "draw"
 
 
@@ -129,10 +130,12 @@ class PictureView(QWidget):
         if self._lesson is Lesson.DRAW:
             where = self._place_name or self.tr("This place")
             return where, self.tr("Write what you would like to see there, then press Draw.")
-        return (
-            self.tr("Choose a place"),
-            self.tr("Click one of the glowing places on the map, or any spot on the avenue."),
-        )
+        if self._lesson is Lesson.PICK:
+            return (
+                self.tr("Choose a place"),
+                self.tr("Click one of the glowing places to see it drawn, or any other spot on the map."),
+            )
+        return self.tr("Choose a place"), self.tr("Click the map, or search for a place above it.")
 
     def sizeHint(self) -> QSize:
         """A square."""
@@ -294,7 +297,7 @@ class PictureView(QWidget):
         total = side + SPACE_3 + top.height() + SPACE_2 + below.height()
         y = max(SPACE_2, (self.height() - total) // 2)
         x = (self.width() - width) // 2
-        name = "pin" if self._lesson is Lesson.PICK else "picture"
+        name = "picture" if self._lesson is Lesson.DRAW else "pin"
         pixmap = icon_pixmap(name, theme.palette.accent, side, self.devicePixelRatioF())
         painter.drawPixmap(QPoint((self.width() - side) // 2, y), pixmap)
         y += side + SPACE_3

@@ -133,7 +133,7 @@ class Rig:
         self.window.activateWindow()
         self.until(self.window.isActiveWindow)
         self.session.start()
-        self.until(lambda: self.session.background.pending == 0 and self.session.engine_text == "Ready")
+        self.until(lambda: self.session.pending == 0 and self.session.engine_text == "Ready")
         return self
 
     def until(self, condition: Any) -> None:

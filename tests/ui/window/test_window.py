@@ -67,6 +67,14 @@ def test_the_first_start_teaches(rig: Rig) -> None:
     assert rig.map.pin == (40.74105, -73.98965, None)
 
 
+def test_without_a_model_nothing_is_said_to_glow(make_rig: MakeRig) -> None:
+    rig = make_rig(model="none-such").open()
+    assert rig.window.picture.view.lesson is Lesson.CLICK
+    assert "glowing" not in rig.window.picture.view.lesson_text()[1]
+    assert "“none-such” is not installed" in rig.window.notice.sentence.text()
+    assert rig.map.examples == []
+
+
 def test_a_click_some_words_and_ctrl_enter_draw_a_picture(rig: Rig) -> None:
     rig.map.place_picked.emit(40.74105, -73.98965)
     QTest.keyClicks(rig.window.form.prompt, "a church")
