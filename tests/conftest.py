@@ -12,6 +12,8 @@ from pathlib import Path
 
 # Before anything imports huggingface_hub, which reads it once.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Before anything imports torch: idle threads sleep, instead of taking the cores from the processes under test.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
