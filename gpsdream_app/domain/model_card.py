@@ -129,8 +129,7 @@ class ModelCard:
             values = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
             values["box"] = Box.from_dict(data["box"])
             values["examples"] = tuple(
-                Example(Place.from_dict(item["place"]), str(item["prompt"]))
-                for item in data.get("examples", ())
+                Example(Place.from_dict(item["place"]), str(item["prompt"])) for item in data.get("examples", ())
             )
             values["words"] = tuple(str(word) for word in data.get("words", ()))
             coverage = data.get("coverage")
