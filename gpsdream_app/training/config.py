@@ -125,6 +125,7 @@ class LoopConfig:
         checkpoint_every: steps between checkpoints.
         validate_every: steps between validation pictures.
         checkpoints_kept: older ones are deleted.
+        hold_out_until: after this step the held-out photos are learned too, and no longer measured; None: never.
         seed: of everything random.
         lora_rank: of the adapters when a base model is trained; 0 trains the whole U-Net.
         gradient_checkpointing: trade time for memory when a base model is trained.
@@ -146,6 +147,7 @@ class LoopConfig:
     checkpoint_every: int = 500
     validate_every: int = 1_000
     checkpoints_kept: int = 2
+    hold_out_until: int | None = None
     seed: int = 0
     lora_rank: int = 0
     gradient_checkpointing: bool = False

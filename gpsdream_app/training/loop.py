@@ -234,7 +234,9 @@ class Loop:
         learner.eval()
         try:
             losses = []
-            for number, batch in enumerate(self.source.validation_batches(self.config.batch)):
+            until = self.config.hold_out_until
+            held_out = self.source.validation_batches(self.config.batch) if until is None or self.step <= until else ()
+            for number, batch in enumerate(held_out):
                 with self.accelerator.autocast():
                     value = learner(**batch.arguments(self.accelerator.device), seed=number)
                 losses += [value.item()] * len(batch.latents)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -163,9 +163,8 @@ def prepare(
     return prepared
 
 
-def coverage_of(prepared: PreparedPhotos, cell_metres: float) -> Coverage:
-    """Count training photos per grid cell; a photo with a frontage counts in every cell along it."""
-    photos = prepared.part(validation=False)
+def coverage_of(prepared: PreparedPhotos, photos: Sequence[TrainingPhoto], cell_metres: float) -> Coverage:
+    """Count photos per grid cell; a photo with a frontage counts in every cell along it."""
     box = prepared.box(0.0)
     cell_lat = cell_metres / METRES_PER_DEGREE
     east = LocalFrame(*box.centre).to_degrees(cell_metres, 0.0)

@@ -32,7 +32,7 @@ from gpsdream_app.training.codec import psnr, train_linear, train_refiner
 from gpsdream_app.training.config import TrainConfig
 from gpsdream_app.training.loop import BatchSource, Loop, Progress, without_accelerator
 from gpsdream_app.training.prepare import check_box, check_disk, coverage_of, photos_of, prepare
-from gpsdream_app.training.prepared import INDEX_FILE, PreparedPhotos, fixed_crops
+from gpsdream_app.training.prepared import INDEX_FILE, PreparedPhotos, TrainingPhoto, fixed_crops
 from gpsdream_app.training.sources import CachedLatents, FreshLatents
 from gpsdream_app.training.tokenizer import train_tokenizer
 
@@ -96,7 +96,7 @@ class TrainingRun:
             with PartialState(cpu=without_accelerator()).main_process_first():
                 self._keep_recipe()
                 prepared = self._prepared(photos)
-                sampler = self._sampler(prepared)
+                sampler = self._sampler(prepared, prepared.part(validation=False))
                 torch.manual_seed(self.config.loop.seed)
                 pipeline = self._pipeline(prepared, sampler)
                 source = self._source(pipeline, prepared, sampler)
@@ -154,11 +154,11 @@ class TrainingRun:
         check_box(prepared.box(self.config.data.box_margin_metres))
         return prepared
 
-    def _sampler(self, prepared: PreparedPhotos) -> CropSampler:
+    def _sampler(self, prepared: PreparedPhotos, photos: Sequence[TrainingPhoto]) -> CropSampler:
         data = self.config.data
         return CropSampler(
             prepared,
-            prepared.part(validation=False),
+            photos,
             self.config.model.image_size,
             smallest_scale=data.smallest_scale,
             place_jitter_metres=data.place_jitter_metres,
@@ -227,7 +227,16 @@ class TrainingRun:
 
     def _source(self, pipeline: GPSDiffusionPipeline, prepared: PreparedPhotos, sampler: CropSampler) -> BatchSource:
         if isinstance(pipeline.vae, LappedAutoencoder):
-            return FreshLatents(pipeline.vae, sampler, prepared)
+            loop = self.config.loop
+            if loop.hold_out_until is None:
+                return FreshLatents(pipeline.vae, sampler, prepared)
+            return FreshLatents(
+                pipeline.vae,
+                sampler,
+                prepared,
+                everything=self._sampler(prepared, prepared.photos),
+                everything_from=loop.hold_out_until * loop.accumulate * PartialState().num_processes,
+            )
         return CachedLatents.build(
             pipeline,
             prepared,
@@ -267,8 +276,11 @@ class TrainingRun:
 
     def _card(self, loop: Loop, pipeline: GPSDiffusionPipeline, prepared: PreparedPhotos) -> ModelCard:
         config, card = self.config, self.config.card
-        photos = prepared.part(validation=False)
         held_out = prepared.part(validation=True)
+        # The codec never saw them, even where the denoiser has learned them at the end.
+        photos = prepared.part(validation=False)
+        until = config.loop.hold_out_until
+        released = until is not None and loop.step > until
         crops = list(fixed_crops(prepared, held_out or photos, self._side(pipeline)))[:64]
         pictures = pictures_from_pixels([crop.pixels for crop in crops])
         with torch.no_grad():
@@ -292,8 +304,9 @@ class TrainingRun:
             "data": card.data,
             "source": card.data_source,
             "licence": card.data_licence,
-            "photos": len(photos),
-            "photos_held_out": len(held_out),
+            "photos": len(photos) + len(held_out) * released,
+            "photos_held_out": 0 if released else len(held_out),
+            "photos_held_out_before_step": {"photos": len(held_out), "step": until} if released else None,
             "steps": loop.step,
             "samples_seen": loop.samples_seen,
             "hours": round((loop.seconds_before + time.monotonic() - loop.started) / 3600, 2),
@@ -312,7 +325,7 @@ class TrainingRun:
             defaults={"steps": 20, "text_guidance": 2.0, "place_guidance": 3.0, **card.defaults},
             examples=self._examples(prepared),
             words=card.words or common_words(prepared),
-            coverage=coverage_of(prepared, config.data.coverage_cell_metres),
+            coverage=coverage_of(prepared, photos + held_out * released, config.data.coverage_cell_metres),
             choices=json.loads(json.dumps(choices)),
             training=training,
             scores=scores,

@@ -27,9 +27,28 @@ def _columns(crops: Sequence[Crop]) -> tuple[torch.Tensor, torch.Tensor, torch.T
 class FreshLatents:
     """New random crops in every step, encoded by a codec that costs next to nothing."""
 
-    def __init__(self, codec: LappedAutoencoder, sampler: CropSampler, prepared: PreparedPhotos) -> None:
+    def __init__(
+        self,
+        codec: LappedAutoencoder,
+        sampler: CropSampler,
+        prepared: PreparedPhotos,
+        *,
+        everything: CropSampler | None = None,
+        everything_from: int = 0,
+    ) -> None:
+        """Make a source.
+
+        Args:
+            codec: on its device.
+            sampler: of the training photos.
+            prepared: the photos.
+            everything: sampler of all photos, held-out ones too.
+            everything_from: number of the first batch that it draws.
+        """
         self.codec = codec
         self.sampler = sampler
+        self.everything = everything
+        self.everything_from = everything_from
         self.validation = list(fixed_crops(prepared, prepared.part(validation=True), sampler.side))
 
     @torch.no_grad()
@@ -39,7 +58,10 @@ class FreshLatents:
 
     def latent_batch(self, number: int, count: int) -> LatentBatch:
         """Batch `number`, always the same."""
-        batch = self.sampler.batch(number, count)
+        sampler = self.sampler
+        if self.everything is not None and number >= self.everything_from:
+            sampler = self.everything
+        batch = sampler.batch(number, count)
         return LatentBatch(self._encode(batch.pictures), batch.lat, batch.lon, batch.heading, batch.prompts)
 
     def validation_batches(self, count: int) -> list[LatentBatch]:

@@ -97,7 +97,7 @@ def test_fixed_crops_tile_the_photo(prepared: PreparedPhotos) -> None:
 
 def test_box_and_coverage_hold_every_place(prepared: PreparedPhotos) -> None:
     box = prepared.box(150.0)
-    coverage = coverage_of(prepared, 60.0)
+    coverage = coverage_of(prepared, prepared.part(validation=False), 60.0)
     for photo in prepared.part(validation=False):
         assert box.contains(photo.lat, photo.lon)
         assert coverage.distance(photo.lat, photo.lon) == 0

@@ -114,6 +114,17 @@ def test_accumulated_small_batches_learn(street: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "checkpoints" / "step-000002" / "state.json").read_text())["samples"] == 8
 
 
+def test_held_out_photos_can_be_learned_at_the_end(street: Path, tmp_path: Path) -> None:
+    config = replace(CONFIG, loop=replace(CONFIG.loop, hold_out_until=3))
+    assert TrainingRun(tmp_path, config, listener()).run(street) is not None
+    with (tmp_path / "log.csv").open(newline="") as file:
+        measured = {int(row["step"]): row["validation_loss"] for row in csv.DictReader(file)}
+    assert measured[3] and not measured[6]
+    card = read_card(tmp_path / "model")
+    assert (card.training["photos"], card.training["photos_held_out"]) == (12, 0)
+    assert card.training["photos_held_out_before_step"] == {"photos": 3, "step": 3}
+
+
 @pytest.mark.parametrize("lora_rank", [2, 0])
 def test_a_base_model_learns_places(street: Path, tmp_path: Path, lora_rank: int) -> None:
     base = tiny_stable_diffusion(tmp_path / "base")
