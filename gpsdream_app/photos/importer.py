@@ -311,8 +311,8 @@ def _jobs(
             yield job
 
 
-# These say something about the moment rather than about the file.
-_ASK_AGAIN = frozenset((Reason.UNREADABLE, Reason.READER_DIED, Reason.TOO_SLOW))
+# These say something about the moment or the installation rather than about the file.
+_ASK_AGAIN = frozenset((Reason.UNREADABLE, Reason.READER_DIED, Reason.TOO_SLOW, Reason.NO_HEIC_READER))
 
 
 def _mark(job: Job) -> FileMark:

@@ -12,7 +12,6 @@ from typing import BinaryIO
 
 import imagehash
 import numpy as np
-import pillow_heif
 from PIL import (
     AvifImagePlugin,  # noqa: F401  the plugins register themselves
     Image,
@@ -28,6 +27,16 @@ from PIL import (
 from gpsdream_app.photos.exif import read_metadata
 from gpsdream_app.photos.records import HeadingReference, Outcome, PhotoRecord, PlaceSource, Reason, clean_text
 from gpsdream_app.photos.sidecars import NOTHING, SidecarFields
+
+try:
+    import pillow_heif
+except ImportError:  # its wheels are under the GPL as a whole, so a bundle may leave it out
+    HEIC_IS_READ = False
+else:
+    HEIC_IS_READ = True
+    pillow_heif.register_heif_opener()
+    pillow_heif.options.THUMBNAILS = False
+    pillow_heif.options.DECODE_THREADS = 1  # the import is parallel by files already
 
 MAX_PIXELS = 178_956_970  # where Pillow refuses by default; 537 MB in RGB
 HASH_SIDE = 32  # pixels that the perceptual hash looks at
@@ -52,10 +61,6 @@ _OTHER_PICTURES = (
     (b"\0\0\1\0", "icon"),
     (b"FUJIFILMCCD-RAW", "camera raw"),
 )
-
-pillow_heif.register_heif_opener()
-pillow_heif.options.THUMBNAILS = False
-pillow_heif.options.DECODE_THREADS = 1  # the import is parallel by files already
 
 
 def read_photo(
@@ -104,6 +109,8 @@ def _read(path: Path, sidecar: SidecarFields, size: int, mtime: int) -> tuple[Ou
         formats, kind = _recognise(head, path.suffix.lower())
         if not formats:
             return Outcome(path, Reason.UNSUPPORTED_FORMAT if kind else Reason.NOT_AN_IMAGE, kind), None
+        if formats == ("HEIF",) and not HEIC_IS_READ:
+            return Outcome(path, Reason.NO_HEIC_READER), None
         file.seek(0)
         with Image.open(file, formats=formats) as image:
             width, height = image.size
@@ -170,7 +177,9 @@ def _recognise(head: bytes, suffix: str) -> tuple[tuple[str, ...], str]:
         if head[8:12] in _AVIF_BRANDS:
             return ("AVIF",), ""
         if head[8:12] in _HEIF_BRANDS or brands & _HEIF_BRANDS:
-            return (("HEIF", "AVIF") if brands & _AVIF_BRANDS else ("HEIF",)), ""
+            if brands & _AVIF_BRANDS:
+                return (("HEIF", "AVIF") if HEIC_IS_READ else ("AVIF",)), ""
+            return ("HEIF",), ""
         return (), "camera raw" if head[8:12] == b"crx " else ""
     return (), next((kind for magic, kind in _OTHER_PICTURES if head.startswith(magic)), "")
 

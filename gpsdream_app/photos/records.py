@@ -50,6 +50,7 @@ class Reason(StrEnum):
     DECOMPRESSION_BOMB = "decompression_bomb"
     EMPTY = "empty"
     UNSUPPORTED_FORMAT = "unsupported_format"
+    NO_HEIC_READER = "no_heic_reader"
     NOT_AN_IMAGE = "not_an_image"
     SIDECAR = "sidecar"
     UNREADABLE = "unreadable"
@@ -84,6 +85,7 @@ _SENTENCES = {
     Reason.DECOMPRESSION_BOMB: "The file would unpack to more than a picture may take.",
     Reason.EMPTY: "The file is empty.",
     Reason.UNSUPPORTED_FORMAT: "The picture is of another kind; JPEG, PNG, WebP, TIFF, HEIC and AVIF are read.",
+    Reason.NO_HEIC_READER: "HEIC photos need the package pillow-heif: pip install pillow-heif, then import again.",
     Reason.NOT_AN_IMAGE: "The file is not a picture.",
     Reason.SIDECAR: "The file was read for places and captions of photos.",
     Reason.UNREADABLE: "The file cannot be opened.",

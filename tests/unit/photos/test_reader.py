@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -348,3 +350,18 @@ def test_damaged_bytes_never_raise(tmp_path: Path, suffix: str, damages: list[tu
     outcome, record = read_photo(path)
     assert (record is not None) == (outcome.reason is Reason.PLACED)
     assert outcome.sentence.isprintable()
+
+
+def test_without_pillow_heif_only_heic_photos_are_left_out(tmp_path: Path) -> None:
+    pillow_heif.from_pillow(scene()).save(tmp_path / "photo.heic", exif=exif(gps(*PLACE)).tobytes())
+    for suffix in ("jpg", "avif"):
+        photo(tmp_path / f"photo.{suffix}", gps_tags=gps(*PLACE))
+    code = (
+        "import sys; sys.modules['pillow_heif'] = None\n"  # as if it were not installed
+        "from pathlib import Path\n"
+        "from gpsdream_app.photos.reader import read_photo\n"
+        "for path in sorted(Path(sys.argv[1]).iterdir()): print(read_photo(path)[0].reason)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [Reason.PLACED, Reason.NO_HEIC_READER, Reason.PLACED]
+    assert "pip install pillow-heif" in Reason.NO_HEIC_READER.sentence
