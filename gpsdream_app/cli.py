@@ -6,9 +6,10 @@ import argparse
 import contextlib
 import importlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from gpsdream_app import __version__
 from gpsdream_app.commands import terminal
@@ -39,13 +40,51 @@ MODELS_EPILOG = """\
 on where it was interrupted."""
 
 
+# Their values may begin with a minus, which argparse would take for another option: "-33.86,151.21" is a place.
+SIGNED_OPTIONS = ("--lat", "--lon", "--heading", "--place", "--landmark")
+
+
+class _WrongUsage(Exception):
+    """The arguments cannot be understood: a sentence, and a pointer to the help."""
+
+
 class _Parser(argparse.ArgumentParser):
     """Wrong usage is one sentence and a pointer, like every other error."""
 
-    def error(self, message: str) -> None:  # type: ignore[override]
-        terminal.note(f"gpsdream: {message[:1].upper()}{message[1:]}.")
-        terminal.note(f"  See {self.prog} --help.")
-        raise SystemExit(terminal.USAGE)
+    def error(self, message: str) -> NoReturn:
+        raise _WrongUsage(f"{message[:1].upper()}{message[1:]}.", f"See {self.prog} --help.")
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"“{text[:40]}” is not a whole number") from None
+
+
+def _count(text: str) -> int:
+    number = _whole_number(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number} is less than 0")
+    return number
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"“{text[:40]}” is not a number") from None
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """Join options of `SIGNED_OPTIONS` with values that begin with a minus and a number: `--lat=-33.86`."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] in SIGNED_OPTIONS and re.match(r"-(\d|\.\d|inf|nan)", argument, re.IGNORECASE):
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
@@ -74,11 +113,15 @@ def _add_generate(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     what.add_argument("--model", metavar="NAME", help="an installed model, or a model folder")
     how = parser.add_argument_group("how")
-    how.add_argument("--seed", type=int, metavar="NUMBER", help="of the first picture; left out: a new one each time")
-    how.add_argument("--n", "--count", dest="count", type=int, metavar="NUMBER", help="number of pictures (1)")
-    how.add_argument("--steps", type=int, metavar="NUMBER", help="denoising steps (the model's default)")
-    how.add_argument("--place-weight", type=float, metavar="WEIGHT", help="how closely to follow the place")
-    how.add_argument("--words-weight", type=float, metavar="WEIGHT", help="how closely to follow the words")
+    how.add_argument(
+        "--seed", type=_whole_number, metavar="NUMBER", help="of the first picture; left out: a new one each time"
+    )
+    how.add_argument(
+        "--n", "--count", dest="count", type=_whole_number, metavar="NUMBER", help="number of pictures (1)"
+    )
+    how.add_argument("--steps", type=_whole_number, metavar="NUMBER", help="denoising steps (the model's default)")
+    how.add_argument("--place-weight", type=_number, metavar="WEIGHT", help="how closely to follow the place")
+    how.add_argument("--words-weight", type=_number, metavar="WEIGHT", help="how closely to follow the words")
     out = parser.add_argument_group("output")
     out.add_argument("--out", metavar="PATH", help="folder for copies of the pictures, or a .png file for one")
     out.add_argument("--share-without-location", action="store_true", help="leave the place out of the copies in --out")
@@ -92,12 +135,14 @@ def _add_photos(commands: argparse._SubParsersAction[_Parser]) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     add = actions.add_parser("import", help="read a folder of photos into the catalogue; repeat it for new ones")
     add.add_argument("folder", metavar="DIR", help="a folder; its subfolders are read too")
-    add.add_argument("--workers", type=int, metavar="NUMBER", help="processes that read (as many as there are cores)")
+    add.add_argument(
+        "--workers", type=_whole_number, metavar="NUMBER", help="processes that read (as many as there are cores)"
+    )
     add.add_argument("--report", metavar="FILE", help="write the fate of every file as JSON")
     _add_json(add)
     show = actions.add_parser("list", help="what the catalogue holds")
     show.add_argument("folder", nargs="?", metavar="DIR", help="only what is under this folder")
-    show.add_argument("--limit", type=int, default=20, metavar="NUMBER", help="how many to show (20; 0: all)")
+    show.add_argument("--limit", type=_count, default=20, metavar="NUMBER", help="how many to show (20; 0: all)")
     show.add_argument("--rejected", action="store_true", help="files that cannot be used, and why")
     _add_json(show)
     clean = actions.add_parser("clean", help="find duplicates and photos that are far from the others")
@@ -110,11 +155,13 @@ def _add_photos(commands: argparse._SubParsersAction[_Parser]) -> None:
     split = actions.add_parser("split", help="part the photos into training and validation, without leaks")
     split.add_argument("folder", nargs="?", metavar="DIR", help="only photos under this folder")
     split.add_argument("--by", choices=("source", "block"), default="source", help="what stays together (source)")
-    split.add_argument("--fraction", type=float, default=0.1, metavar="SHARE", help="for validation (0.1)")
-    split.add_argument("--seed", type=int, default=0, metavar="NUMBER", help="another one parts them otherwise (0)")
-    split.add_argument("--block-metres", type=float, default=200.0, metavar="METRES", help="side of a block (200)")
+    split.add_argument("--fraction", type=_number, default=0.1, metavar="SHARE", help="for validation (0.1)")
     split.add_argument(
-        "--margin-metres", type=float, default=0.0, metavar="METRES", help="nearer ones are in neither (0)"
+        "--seed", type=_whole_number, default=0, metavar="NUMBER", help="another one parts them otherwise (0)"
+    )
+    split.add_argument("--block-metres", type=_number, default=200.0, metavar="METRES", help="side of a block (200)")
+    split.add_argument(
+        "--margin-metres", type=_number, default=0.0, metavar="METRES", help="nearer ones are in neither (0)"
     )
     split.add_argument("--out", metavar="FILE", help="write both lists as JSON")
     _add_json(split)
@@ -241,7 +288,7 @@ def _unexpected(error: Exception) -> Failure:
         return paths.storage_error(error, error.filename or "the disk", "the command ended").failure
     return Failure(
         ErrorKind.INTERNAL,
-        f"Something unexpected went wrong: {type(error).__name__}: {error}.",
+        f"Something unexpected went wrong: {type(error).__name__}: {str(error).rstrip('.')}.",
         f"The whole story is in {paths.log_dir() / LOG_FILE}.",
     )
 
@@ -294,7 +341,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Their arguments belong to the window and to the trainer.
         return _run(argparse.Namespace(command=given[0], rest=given[1:]))
     try:
-        arguments = build_parser().parse_args(given)
-    except SystemExit as ended:
+        arguments = build_parser().parse_args(_joined(given))
+    except SystemExit as ended:  # after --help or --version
         return int(ended.code or 0)
+    except _WrongUsage as error:
+        from gpsdream_app.domain.errors import ErrorKind, Failure
+
+        terminal.show_failure(Failure(ErrorKind.BAD_REQUEST, *error.args), as_json="--json" in given)
+        return terminal.USAGE
     return _run(arguments)

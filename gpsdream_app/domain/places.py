@@ -14,18 +14,19 @@ def _bad(message: str, hint: str = "") -> GPSDreamError:
     return GPSDreamError(ErrorKind.BAD_LOCATION, message, hint)
 
 
+_EXAMPLES = {"latitude": "40.7411", "longitude": "-73.9897", "heading": "29"}
+
+
 def _degrees(value: object, name: str) -> float:
+    hint = f"Give the {name} in degrees, for example {_EXAMPLES.get(name, '40.7411')}."
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise _bad(f"The {name} is not a number.", f"Give the {name} in degrees, for example 40.7411.")
+        raise _bad(f"The {name} is not a number.", hint)
     try:
         number = float(value)
     except ValueError:
-        raise _bad(
-            f"The {name} “{str(value)[:40]}” is not a number.",
-            f"Give the {name} in degrees, for example 40.7411.",
-        ) from None
+        raise _bad(f"The {name} “{str(value)[:40]}” is not a number.", hint) from None
     if not math.isfinite(number):
-        raise _bad(f"The {name} is not a finite number.", f"Give the {name} in degrees, for example 40.7411.")
+        raise _bad(f"The {name} is not a finite number.", hint)
     return number
 
 

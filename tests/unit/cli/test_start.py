@@ -143,3 +143,29 @@ def test_the_window_is_started_with_its_own_arguments(monkeypatch: pytest.Monkey
     assert main([]) == 0
     assert main(["gui", "--model", "tiny"]) == 0
     assert given == [[], ["--model", "tiny"]]
+
+
+@pytest.mark.parametrize("arguments", [["generate", "--steps", "many"], ["photos", "list", "--limit", "-3"]])
+def test_wrong_usage_is_an_object_for_scripts(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*arguments, "--json"]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["kind"] == "bad_request"
+    assert "--help" in error["hint"]
+    assert arguments[-1] in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["generate", "--lat", "-1e2", "--lon", "0"], "Latitude -100 is outside"),
+        (["generate", "--lat", "-inf", "--lon", "0"], "The latitude is not a finite number"),
+        (["photos", "clean", "--landmark", "-91,151.21,300"], "Latitude -91 is outside"),
+    ],
+)
+def test_values_may_begin_with_a_minus(
+    arguments: list[str], sentence: str, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if arguments[0] == "generate":
+        arguments = [*arguments, "--model", str(model)]
+    assert main(arguments) == 2
+    assert sentence in capsys.readouterr().err
