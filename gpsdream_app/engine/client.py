@@ -118,7 +118,7 @@ class ProcessEngine(QueueEngine):
             return
         with self._lock:
             self._forget_cancel()
-        launcher = self._launcher
+            launcher = self._launcher  # under the lock, where a child takes its launcher's place
         if launcher:
             launcher.join()
         child = self._child

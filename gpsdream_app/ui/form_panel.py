@@ -105,11 +105,12 @@ class PlaceRow(QWidget):
         column.setSpacing(SPACE_1)
         column.addLayout(row)
         column.addWidget(self.note)
-        session.model_changed.connect(self._show)
-        session.form.when("place place_failure prompt", self._show)
+        session.model_changed.connect(self.refresh)
+        session.form.when("place place_failure prompt", self.refresh)
         follow(theme, self._tint)
 
-    def _show(self, *_: object) -> None:
+    def refresh(self, *_: object) -> None:
+        """Say again where the place is and what is known of it."""
         form, session = self._session.form, self._session
         place, failure = form.place, form.place_failure
         self.clear.setVisible(place is not None or failure is not None)
@@ -117,7 +118,8 @@ class PlaceRow(QWidget):
         if failure:
             self.name.setText(self.tr("That is not a place"))
             self.where.setText("")
-            look, note = "danger", f"{failure.message} {failure.hint}".strip()
+            # Unfolded, the fields themselves have the sentence below them.
+            look, note = "danger", "" if session.settings.advanced_open else f"{failure.message} {failure.hint}".strip()
         elif place is None:
             self.name.setText(self.tr("No place chosen"))
             self.where.setText(self.tr("Click the map, search, or type coordinates"))
@@ -447,14 +449,14 @@ class FormPanel(QWidget):
 
     def _show_place(self) -> None:
         form = self._form
-        for field, text in (
-            (self.latitude, form.latitude_text),
-            (self.longitude, form.longitude_text),
-            (self.heading, form.heading_text),
+        for field, name, text in (
+            (self.latitude, "latitude", form.latitude_text),
+            (self.longitude, "longitude", form.longitude_text),
+            (self.heading, "heading", form.heading_text),
         ):
             if field.text() != text:
                 field.setText(text)
-            set_look(field, "wrong", form.place_failure is not None)
+            set_look(field, "wrong", form.is_wrong(name))
         failure = form.place_failure
         self.place_error.setText(f"{failure.message} {failure.hint}".strip() if failure else "")
         self.place_error.setVisible(failure is not None)
@@ -462,6 +464,7 @@ class FormPanel(QWidget):
     def _fold(self, unfolded: bool) -> None:
         self.advanced.setVisible(unfolded)
         self._session.settings.advanced_open = unfolded
+        self.place.refresh()
         self._turn_arrow()
         self.unfolded.emit(unfolded)
 

@@ -81,6 +81,11 @@ class JobQueue(QObject):
         """The job that is being loaded, drawn or stopped; None if there is none."""
         return next((job for job in self._jobs.values() if job.state is not JobState.WAITING), None)
 
+    @property
+    def first(self) -> QueuedJob | None:
+        """The job that is worked on, or is the next to be; None if there is none."""
+        return self.current or next(iter(self._jobs.values()), None)
+
     def get(self, job_id: str) -> QueuedJob | None:
         """Return a job that has not ended."""
         return self._jobs.get(job_id)

@@ -6,6 +6,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QWidget
 
+from gpsdream_app.domain.events import EngineState
 from gpsdream_app.domain.results import Result
 from gpsdream_app.ui.job_queue import JobState, QueuedJob
 from gpsdream_app.ui.phrases import FAR_METRES, first_upper, photo_distance_text, place_text, time_left_text
@@ -80,12 +81,14 @@ class PicturePanel(QWidget):
         session.shown_changed.connect(self._show)
         session.previewed.connect(self._preview)
         session.queue.changed.connect(self._progress)
+        session.queue.changed.connect(self._teach)
+        session.engine_text_changed.connect(self._progress)
         session.following_changed.connect(self._progress)
         # Until the library is read it is not known whether there is anything to teach.
         self._library_read = False
         session.library_read.connect(self._note_read)
         session.model_changed.connect(self._teach)
-        session.form.when("place", self._teach)
+        session.form.when("place prompt", self._teach)
         self._progress()
 
     def _make_actions(self, theme: Theme) -> QWidget:
@@ -164,17 +167,20 @@ class PicturePanel(QWidget):
 
     def _teach(self, *_: object) -> None:
         place = self._session.form.place
+        job = self._session.queue.first
         if not self._library_read:
             return
-        if place:
-            self.view.teach(Lesson.DRAW, place_text(place))
+        if job:
+            self.view.teach(Lesson.WAIT, place_text(job.request.place) if job.request.place else "")
+        elif place:
+            self.view.teach(Lesson.READY if self._session.form.prompt.strip() else Lesson.DRAW, place_text(place))
         elif self._session.card and self._session.card.examples and not self._session.film.results:
             self.view.teach(Lesson.PICK)
         else:
             self.view.teach(Lesson.CLICK)
 
     def _progress(self) -> None:
-        job, shown = self._session.queue.current or next(iter(self._session.queue.jobs), None), self._session.shown
+        job, shown = self._session.queue.first, self._session.shown
         if job:
             self.progress.setText(self.progress_text(job))
             self.stop.setEnabled(job.state is not JobState.STOPPING)
@@ -200,8 +206,13 @@ class PicturePanel(QWidget):
             return self.tr("Stopping…")
         if job.state is JobState.LOADING:
             return first_upper(job.text)
-        if job.state is JobState.WAITING or not job.index:
-            return self.tr("Waiting for the engine") if job.state is JobState.WAITING else self.tr("Beginning")
+        if job.state is JobState.WAITING:
+            # What takes so long is the engine's own start; without that the job begins at once.
+            session = self._session
+            ready = session.engine_state is EngineState.READY
+            return self.tr("Waiting for the engine") if ready else session.engine_text
+        if not job.index:
+            return self.tr("Beginning")
         steps = max(1, job.total // max(1, job.request.count))
         parts = [self.tr("{0} of {1}").format(job.index - job.picture * steps, steps), time_left_text(job.seconds_left)]
         if job.request.count > 1:

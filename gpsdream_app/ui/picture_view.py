@@ -48,6 +48,8 @@ class Lesson(Enum):
     PICK = "pick"
     CLICK = "click"
     DRAW = "draw"
+    READY = "ready"
+    WAIT = "wait"
 
 
 class PictureView(QWidget):
@@ -130,6 +132,11 @@ class PictureView(QWidget):
         if self._lesson is Lesson.DRAW:
             where = self._place_name or self.tr("This place")
             return where, self.tr("Write what you would like to see there, then press Draw.")
+        if self._lesson is Lesson.READY:
+            return self._place_name, self.tr("Press Draw to see it.")
+        if self._lesson is Lesson.WAIT:
+            where = self._place_name or self.tr("Your picture")
+            return where, self.tr("The picture appears here while it is drawn.")
         if self._lesson is Lesson.PICK:
             return (
                 self.tr("Choose a place"),
@@ -297,7 +304,7 @@ class PictureView(QWidget):
         total = side + SPACE_3 + top.height() + SPACE_2 + below.height()
         y = max(SPACE_2, (self.height() - total) // 2)
         x = (self.width() - width) // 2
-        name = "picture" if self._lesson is Lesson.DRAW else "pin"
+        name = "pin" if self._lesson in (Lesson.PICK, Lesson.CLICK) else "picture"
         pixmap = icon_pixmap(name, theme.palette.accent, side, self.devicePixelRatioF())
         painter.drawPixmap(QPoint((self.width() - side) // 2, y), pixmap)
         y += side + SPACE_3

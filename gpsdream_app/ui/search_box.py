@@ -108,6 +108,7 @@ class SearchBox(QWidget):
         self._theme, self._session = theme, session
         self._take_first = False
         self._asked = False
+        self._taken: tuple[float, float] | None = None
         column = self._column = QVBoxLayout(self)
         column.setContentsMargins(SPACE_3, SPACE_3, SPACE_3, SPACE_3)
         column.setSpacing(SPACE_1 + 2)
@@ -119,6 +120,7 @@ class SearchBox(QWidget):
         self._pause.setInterval(PAUSE_MILLISECONDS)
         self._pause.timeout.connect(self._look_up)
         self._hide_hits()
+        session.form.when("place", self._forget_taken)
 
     def focus(self) -> None:
         """Put the cursor into the field and select what stands there."""
@@ -196,6 +198,7 @@ class SearchBox(QWidget):
 
     def _edited(self, text: str) -> None:
         self._take_first = False
+        self._taken = None
         if text.strip():
             self._pause.start()
         else:
@@ -271,10 +274,18 @@ class SearchBox(QWidget):
     def _take(self, item: QListWidgetItem) -> None:
         hit: Hit = item.data(HIT_ROLE)
         self.edit.setText(hit.name)
+        self._taken = hit.lat, hit.lon
         self._take_first = False
         self._hide_hits()
         # Coordinates are no name; the place gets the one of the corner it is at.
         self.chosen.emit(hit.lat, hit.lon, "" if hit.kind == "coordinates" else hit.name)
+
+    def _forget_taken(self) -> None:
+        """Empty the field when the place that was found here is no longer the chosen one."""
+        place = self._session.form.place
+        if self._taken and (place is None or (place.lat, place.lon) != self._taken):
+            self._taken = None
+            self.edit.clear()
 
     def _hide_hits(self) -> None:
         self._asked = False

@@ -358,9 +358,9 @@ class Session(QObject):
 
     def stop(self) -> None:
         """Stop the job that is being drawn, or is the next to be; pictures that are finished stay."""
-        jobs = self.queue.jobs
-        if jobs:
-            self.cancel(jobs[0].job_id)
+        job = self.queue.first
+        if job:
+            self.cancel(job.job_id)
 
     def cancel(self, job_id: str) -> None:
         """End a job, waiting or running."""
@@ -406,22 +406,30 @@ class Session(QObject):
         image = QImage.fromData(event.preview) if event.preview else QImage()
         self.film.show_drawing(job.request.place, job.fraction, None if image.isNull() else image)
         if not image.isNull() and self._following:
+            self.film.current = ""  # none of the strip's pictures is the big one now
             self.previewed.emit(image)
 
     def _picture_done(self, result: Result) -> None:
         library = self._library
 
-        def keep() -> QImage:
+        def keep() -> tuple[QImage, Failure | None]:
             # The picture is on the disk already; its row comes next, the window last.
-            if library:
-                library.add(result)
-            return _read_image(result.path)
+            failure = None
+            try:
+                if library:
+                    library.add(result)
+            except GPSDreamError as error:
+                failure = error.failure  # no reason to hide the picture; the next start finds it in its folder
+            return _read_image(result.path), failure
 
-        def show(image: QImage) -> None:
+        def show(kept: tuple[QImage, Failure | None]) -> None:
+            image, failure = kept
             self.film.add_newest(result)
             if self._following:
                 self._show(Shown(image, result))
             self.picture_finished.emit(result)
+            if failure:
+                self.notify_failure(failure)
 
         self._writer.run(self, keep, show, self.notify_failure)
 
@@ -432,7 +440,7 @@ class Session(QObject):
             self.notify_failure(event.failure, self.tr("Draw again"), lambda: self._again(job.request))
         if not isinstance(event, Finished) and self._following:
             # The half-drawn picture gives way to the last whole one.
-            self.shown_changed.emit(self.shown)
+            self._show(self.shown)
         self._record(job.request, job.job_id, ENDINGS[type(event)])
 
     def _again(self, request: GenerateRequest) -> None:
@@ -444,7 +452,7 @@ class Session(QObject):
             case EngineState.READY:
                 text = self.tr("Ready")
             case EngineState.RESTARTING:
-                text = self.tr("The engine stopped; starting it again")
+                text = self.tr("Starting the engine again")
             case EngineState.STOPPED:
                 text = event.text or self.tr("The engine is not running")
             case EngineState.STARTING:
@@ -621,9 +629,17 @@ class Session(QObject):
             self._show(Shown(image, result))
 
     def _adopted(self, added: list[Result]) -> None:
-        library = self._library
-        if added and library:
-            self.background.run(self, lambda: library.recent(PAGE), self.film.reset)
+        if not added:
+            return
+        # Pictures that came into the strip, or left it, while the folder was being read stay as they are.
+        shown = self.film.results
+        known = {result.id for result in shown}
+        found = [*shown, *(result for result in added if result.id not in known)]
+        found.sort(key=lambda result: (result.created, result.id), reverse=True)
+        length = max(PAGE, len(shown))
+        if len(found) > length:
+            self._all_read = False  # the rest comes from the library when the strip is rolled to its end
+        self.film.reset(found[:length])
 
     def _library_failed(self, failure: Failure) -> None:
         self.notify_failure(failure)

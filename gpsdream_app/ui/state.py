@@ -151,6 +151,18 @@ class FormState(QObject):
             return
         self.place_failure, self.place = None, place
 
+    def is_wrong(self, name: str) -> bool:
+        """Whether what stands in a field of the place (latitude, longitude, heading) keeps it from being one."""
+        texts = {"latitude": self.latitude_text, "longitude": self.longitude_text, "heading": self.heading_text}
+        if self.place_failure is None or (name == "heading" and not texts[name].strip()):
+            return False
+        try:
+            number = _number(texts[name], name)
+            Place(number if name == "latitude" else 0.0, number if name == "longitude" else 0.0, number)
+        except GPSDreamError:
+            return True
+        return False
+
     def _typed_heading(self) -> float | None:
         return _number(self.heading_text, "direction") if self.heading_text.strip() else None
 

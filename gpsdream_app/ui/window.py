@@ -230,6 +230,9 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         session, board = self.session, self.map
+        self._dots_due = QTimer(self)
+        self._dots_due.setSingleShot(True)
+        self._dots_due.timeout.connect(self._show_dots)
         board.place_picked.connect(session.pick)
         board.heading_picked.connect(session.form.turn_to)
         board.heading_cleared.connect(self._clear_heading)
@@ -246,7 +249,7 @@ class MainWindow(QMainWindow):
         session.form.when("place", self._show_pin)
         film = session.film
         for signal in (film.rowsInserted, film.rowsRemoved, film.modelReset):
-            signal.connect(self._show_dots)
+            signal.connect(self._show_dots_soon)
         film.dataChanged.connect(self._tile_changed)
         self.search.chosen.connect(session.go_to)
         self.draw.clicked.connect(self.draw_now)
@@ -319,9 +322,13 @@ class MainWindow(QMainWindow):
     def _tile_changed(self, first: QModelIndex, last: QModelIndex, roles: list[int]) -> None:
         # The tile of the drawing changes with every step; the map is told only of another current picture.
         if int(FilmRole.CURRENT) in roles:
-            self._show_dots()
+            self._show_dots_soon()
 
-    def _show_dots(self, *_: object) -> None:
+    def _show_dots_soon(self, *_: object) -> None:
+        # Pages of older pictures come tile by tile; the map is told once.
+        self._dots_due.start()
+
+    def _show_dots(self) -> None:
         film = self.session.film
         dots = []
         for result in film.results:

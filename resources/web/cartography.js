@@ -20,7 +20,7 @@ const Cartography = (() => {
 
     initialize(options) {
       L.Renderer.prototype.initialize.call(this, options);
-      this._city = null;
+      this._city = undefined; // null as soon as it is known that there is none
       this._coverage = null;
       this._colours = {};
       this._obstacles = () => [];
@@ -139,7 +139,8 @@ const Cartography = (() => {
       ctx.fillStyle = colours.water;
       ctx.fillRect(0, 0, view.width, view.height);
       if (city) this._drawLand(ctx, view);
-      const glow = this._coverage ? Glow.make(this._coverage, view, colours) : null;
+      // Light without streets would look like a mistake for the moment until the city is there.
+      const glow = this._coverage && city !== undefined ? Glow.make(this._coverage, view, colours) : null;
       // Some of the light lies under the streets and some on them, so that they stay to be seen in it.
       this._layGlow(ctx, glow, Number(colours['glow-under']));
       if (city) this._drawLines(ctx, view);

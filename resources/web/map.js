@@ -42,10 +42,12 @@
     city.addTo(map);
     const results = new Marks.Results(map, say);
     const pin = new Marks.Pin(map, say);
-    city.setObstacles(() => {
-      const hint = byId('hint').getBoundingClientRect();
-      return pin.isShown ? [] : [...(examples.boxes ?? []), [hint.left, hint.top, hint.right, hint.bottom]];
-    });
+    const boxOf = (element) => {
+      const { left, top, right, bottom } = element.getBoundingClientRect();
+      return [left, top, right, bottom];
+    };
+    examples.setObstacles(() => [byId('hint'), byId('zoom')].filter((element) => !element.hidden).map(boxOf));
+    city.setObstacles(() => (pin.isShown ? [] : [...(examples.boxes ?? []), boxOf(byId('hint'))]));
 
     let home = null; // the view of the whole city
     let limits = null; // how far one can drag away from it
@@ -158,6 +160,8 @@
       byId('hint').textContent = invites ? 'Click one of the glowing places, or anywhere on the map' : '';
       byId('hint').hidden = !invites;
       examples.setQuiet(pin.isShown);
+      examples.giveWay(pin.isShown ? pin.latlng : null);
+      if (map._loaded) examples.arrange(); // the cards make room for the hint
       if (invites !== wasInviting) city.redraw(); // names may take the room or must leave it
       wasInviting = invites;
     }

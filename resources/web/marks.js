@@ -6,12 +6,8 @@ const Marks = (() => {
   const RING = 48; // radius of the dial, pixels
   const REACH = 86; // how far the cone of view shows, pixels
   const HALF_VIEW = 30; // half the angle of the cone, degrees
-  const COMPASS = ['N', 'NNE', 'NE', 'ENE', 'E', 'ESE', 'SE', 'SSE', 'S', 'SSW', 'SW', 'WSW', 'W', 'WNW', 'NW', 'NNW'];
-  const POINTS = [
-    'north', 'north-north-east', 'north-east', 'east-north-east', 'east', 'east-south-east', 'south-east',
-    'south-south-east', 'south', 'south-south-west', 'south-west', 'west-south-west', 'west', 'west-north-west',
-    'north-west', 'north-north-west',
-  ];
+  const COMPASS = ['N', 'NE', 'E', 'SE', 'S', 'SW', 'W', 'NW']; // the same eight that the window's panel names
+  const POINTS = ['north', 'north-east', 'east', 'south-east', 'south', 'south-west', 'west', 'north-west'];
 
   function svg(name, attributes = {}, children = []) {
     const element = document.createElementNS(SVG, name);
@@ -28,7 +24,7 @@ const Marks = (() => {
   }
 
   const turn = (degrees) => ((degrees % 360) + 360) % 360;
-  const point = (degrees) => Math.round(turn(degrees) / 22.5) % 16;
+  const point = (degrees) => Math.round(turn(degrees) / 45) % 8;
 
   /** Degrees clockwise from north of a step in screen pixels (y down). */
   const bearingOf = (dx, dy) => turn((Math.atan2(dx, -dy) * 180) / Math.PI);
@@ -301,7 +297,13 @@ const Marks = (() => {
       this.map = map;
       this.say = say;
       this.items = [];
+      this.obstacles = () => [];
       map.on('moveend resize', () => this.arrange());
+    }
+
+    /** What stands over the map: a function that returns boxes [left, top, right, bottom] in the map's pixels. */
+    setObstacles(obstacles) {
+      this.obstacles = obstacles;
     }
 
     show(places) {
@@ -315,6 +317,13 @@ const Marks = (() => {
     setQuiet(quiet) {
       this.items.forEach(({ root }) => root.classList.toggle('quiet', quiet));
       this.quiet = quiet;
+    }
+
+    /** Hide the example where the pin stands (null: none): its card would cover the dial. */
+    giveWay(latlng) {
+      this.items.forEach(({ marker, root }) => {
+        root.hidden = latlng !== null && marker.getLatLng().distanceTo(latlng) < 5;
+      });
     }
 
     _make(place, index) {
@@ -340,13 +349,14 @@ const Marks = (() => {
       return { marker, root, card };
     }
 
-    /** Put every card where it covers neither a lamp nor another card, and stays in the window. */
+    /** Put every card where it covers no lamp, no other card and no control, and stays in the window. */
     arrange() {
       const { x: width, y: height } = this.map.getSize();
       const taken = this.items.map(({ marker }) => {
         const { x, y } = this.map.latLngToContainerPoint(marker.getLatLng());
         return [x - 18, y - 18, x + 18, y + 18];
       });
+      const covers = this.obstacles().map(([left, top, right, bottom]) => [left - 8, top - 8, right + 8, bottom + 8]);
       const overlap = (a, b) => Math.max(0, Math.min(a[2], b[2]) - Math.max(a[0], b[0]))
         * Math.max(0, Math.min(a[3], b[3]) - Math.max(a[1], b[1]));
       this.boxes = [...taken];
@@ -363,7 +373,7 @@ const Marks = (() => {
           const box = [x + dx, y + dy, x + dx + w, y + dy + h];
           const outside = Math.max(0, -box[0]) + Math.max(0, -box[1]) + Math.max(0, box[2] - width)
             + Math.max(0, box[3] - height);
-          const cost = order + outside * 4 + taken.reduce((sum, other) => sum + overlap(box, other), 0) * 10;
+          const cost = order + outside * 4 + [...taken, ...covers].reduce((sum, other) => sum + overlap(box, other), 0) * 10;
           if (cost < least) {
             least = cost;
             best = [dx, dy];

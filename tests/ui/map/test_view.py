@@ -145,6 +145,29 @@ def test_examples_and_results_take_clicks(make_driver: MakeDriver) -> None:
     assert not picked
 
 
+def test_cards_keep_clear_of_the_hint_and_the_controls(make_driver: MakeDriver) -> None:
+    low = [{"name": "A corner far down", "lat": 40.7131, "lon": lon, "heading": None} for lon in (-74.0, -73.96)]
+    driver = make_driver(prepare=lambda view: view.set_examples(low))
+    driver.wait_js("document.querySelectorAll('.card').length === 2 && !document.getElementById('hint').hidden")
+    overlaps = driver.js(
+        "[...document.querySelectorAll('.card')].map(card => card.getBoundingClientRect()).flatMap(a => "
+        "['hint', 'zoom'].map(id => document.getElementById(id).getBoundingClientRect())"
+        ".filter(b => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)).length"
+    )
+    assert overlaps == 0
+    hint, lamp = driver.middle_of("#hint"), driver.middle_of(".lamp")
+    assert abs(hint.y() - lamp.y()) < 60, "the lamp stands where its card would reach the hint"
+
+
+def test_an_example_gives_way_to_the_pin(make_driver: MakeDriver) -> None:
+    driver = make_driver(prepare=lambda view: view.set_examples(EXAMPLES))
+    hidden = "[...document.querySelectorAll('.example-body')].map(body => body.offsetParent === null)"
+    driver.view.set_pin(40.722, -74.002, 29)
+    driver.wait_js(f"{hidden}.join() === 'true,false'")
+    driver.view.set_pin(40.73, -74.0, None)
+    driver.wait_js(f"{hidden}.join() === 'false,false'")
+
+
 def test_names_stay_text(make_driver: MakeDriver, caplog: pytest.LogCaptureFixture) -> None:
     bad = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
     city = make_city(attribution=bad, name=bad)

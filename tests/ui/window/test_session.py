@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from pytestqt.qtbot import QtBot
 
-from gpsdream_app.domain.errors import ErrorKind, Failure
+from gpsdream_app.domain.errors import ErrorKind, Failure, GPSDreamError
 from gpsdream_app.domain.events import EngineState
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.engine.fake import FakeEngine, Script
@@ -167,7 +167,7 @@ def test_a_dead_engine_is_a_sentence_and_the_next_drawing_works(make_session: Ma
     draw(session, idle)
     assert session.notice is not None
     assert "stopped in the middle" in session.notice.text
-    assert "The engine stopped; starting it again" in texts
+    assert "Starting the engine again" in texts
     draw(session, idle)
     assert len(session.film.results) == 1
 
@@ -400,6 +400,46 @@ def test_pictures_that_the_library_does_not_know_are_adopted(make_session: MakeS
     second = make_session()
     idle(second)
     assert len(second.film.results) == 1
+
+
+def test_pictures_that_are_found_late_take_nothing_away(
+    make_session: MakeSession, idle: Idle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gpsdream_app.ui.session.PAGE", 2)
+    session = make_session()
+    for _ in range(4):
+        draw(session, idle)
+    newest, *others = session.film.results
+    session.film.reset([newest])  # as if the others had no rows when the strip was read
+    session._adopted(others)
+    assert session.film.results == [newest, others[0]]
+    session.read_older()
+    idle(session)
+    assert session.film.results == [newest, *others]
+
+
+def test_a_picture_is_shown_even_if_the_library_cannot_take_it(
+    session: Session, idle: Idle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise GPSDreamError(ErrorKind.DISK_FULL, "The disk is full.")
+
+    monkeypatch.setattr(Library, "add", refuse)
+    draw(session, idle)
+    assert len(session.film.results) == 1
+    assert session.shown is not None
+    assert session.notice is not None
+    assert session.notice.text == "The disk is full."
+
+
+def test_no_picture_of_the_strip_is_the_current_one_while_another_is_drawn(session: Session, idle: Idle) -> None:
+    draw(session, idle)
+    first = session.film.current
+    currents: list[str] = []
+    session.previewed.connect(lambda image: currents.append(session.film.current))
+    draw(session, idle)
+    assert set(currents) == {""}
+    assert session.film.current not in ("", first)
 
 
 def test_what_a_lost_session_left_undrawn_is_offered_again(make_session: MakeSession, idle: Idle) -> None:

@@ -96,6 +96,21 @@ def test_what_people_type_is_a_place(form: FormState, texts: tuple[str, str, str
     assert form.place_failure is None
 
 
+@pytest.mark.parametrize(
+    ("texts", "wrong"),
+    [
+        (("91", "-73.9", "118"), ["latitude"]),
+        (("40.7", "west", ""), ["longitude"]),
+        (("40.7", "-73.9", "up"), ["heading"]),
+        (("", "181", "118"), ["latitude", "longitude"]),
+        (("40.7", "-73.9", "118"), []),
+    ],
+)
+def test_only_what_is_wrong_is_marked(form: FormState, texts: tuple[str, str, str], wrong: list[str]) -> None:
+    form.type_place(*texts)
+    assert [name for name in ("latitude", "longitude", "heading") if form.is_wrong(name)] == wrong
+
+
 def test_emptied_fields_are_no_place_and_no_failure(form: FormState) -> None:
     form.type_place("91", "0", "")
     form.type_place("", "", "")

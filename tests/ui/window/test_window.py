@@ -28,8 +28,10 @@ from PySide6.QtWidgets import (
 
 from gpsdream_app.domain.errors import ErrorKind, Failure
 from gpsdream_app.domain.events import EngineState
+from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.engine.fake import FakeEngine, Script
 from gpsdream_app.library.picture_metadata import read_png
+from gpsdream_app.ui.job_queue import QueuedJob
 from gpsdream_app.ui.picture_view import Lesson
 from gpsdream_app.ui.session import Notice, Tone
 from gpsdream_app.ui.theme import ThemeChoice
@@ -65,6 +67,29 @@ def test_the_first_start_teaches(rig: Rig) -> None:
     rig.map.place_picked.emit(40.74105, -73.98965)
     assert rig.window.picture.view.lesson is Lesson.DRAW
     assert rig.map.pin == (40.74105, -73.98965, None)
+    rig.session.form.prompt = "a church"
+    assert rig.window.picture.view.lesson is Lesson.READY
+    assert "Press Draw" in rig.window.picture.view.lesson_text()[1]
+
+
+def test_a_drawing_that_waits_teaches_nothing_any_more(make_rig: MakeRig) -> None:
+    engine = FakeEngine()
+    rig = make_rig(engine=engine).open()
+    engine.gate.clear()
+    rig.map.example_clicked.emit(0)
+    assert rig.window.picture.view.lesson is Lesson.WAIT
+    assert rig.window.picture.view.lesson_text()[0] == "Fifth Avenue & E 23rd St"
+    engine.gate.set()
+    rig.idle()
+
+
+def test_the_progress_says_what_a_waiting_drawing_waits_for(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    rig.session.engine_text = "Loading U-Net, 2 of 4"
+    job = QueuedJob("a", GenerateRequest(None, prompt="a church"))
+    assert rig.window.picture.progress_text(job) == "Loading U-Net, 2 of 4"
+    rig.open()
+    assert rig.window.picture.progress_text(job) == "Waiting for the engine"
 
 
 def test_without_a_model_nothing_is_said_to_glow(make_rig: MakeRig) -> None:
@@ -90,6 +115,7 @@ def test_a_click_some_words_and_ctrl_enter_draw_a_picture(rig: Rig) -> None:
     assert view.result.request.prompt == "a church"
     assert view.image.width() == 256
     assert rig.window.rail.queue.count == 0
+    rig.until(lambda: bool(rig.map.results))
     assert rig.map.results[0]["current"] is True
     assert rig.map.examples == []
 
@@ -313,7 +339,7 @@ def test_a_click_in_the_strip_moves_the_pin_and_fills_the_form(rig: Rig) -> None
     assert rig.window.form.prompt.toPlainText() == "a church"
     assert rig.window.form.lock.isChecked()
     assert rig.window.picture.view.result == first
-    assert [dot["current"] for dot in rig.map.results if dot["id"] == first.id] == [True]
+    rig.until(lambda: [dot["current"] for dot in rig.map.results if dot["id"] == first.id] == [True])
 
 
 def test_a_dot_on_the_map_does_the_same(rig: Rig) -> None:
@@ -573,6 +599,18 @@ def test_the_search_takes_the_first_hit_on_enter(rig: Rig) -> None:
     assert "23rd" in place.name
     assert rig.map.flights
     assert not search.card.isVisible()
+
+
+def test_the_search_forgets_a_place_that_is_left(rig: Rig) -> None:
+    rig.window.search.focus()
+    QTest.keyClicks(rig.window.search.edit, "flatiron building")
+    QTest.keyClick(rig.window.search.edit, Qt.Key.Key_Return)
+    rig.until(lambda: rig.session.form.place is not None)
+    assert rig.window.search.edit.text() == "Flatiron Building"
+    rig.map.heading_picked.emit(90)
+    assert rig.window.search.edit.text() == "Flatiron Building"
+    rig.map.place_picked.emit(40.75, -73.99)
+    assert rig.window.search.edit.text() == ""
 
 
 def test_the_search_is_walked_by_keys(rig: Rig) -> None:
