@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+import transformers.utils.logging
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
@@ -31,6 +34,13 @@ def resized(pictures: torch.Tensor, side: int) -> torch.Tensor:
     if square == side:
         return middle
     return F.interpolate(middle, (side, side), mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
+
+
+def refuse_missing_weights(loading: Mapping[str, Any]) -> None:
+    """Raise ValueError if a folder lacked weights: libraries fill them with random numbers and go on."""
+    lacking = [*loading.get("missing_keys", ()), *loading.get("mismatched_keys", ())]
+    if lacking:
+        raise ValueError(f"{len(lacking)} weights are missing, the first is {lacking[0]}")
 
 
 class _Block(nn.Module):
@@ -110,7 +120,11 @@ class DinoV2:
             GPSDreamError: if it holds no DINOv2.
         """
         try:
-            model = Dinov2Model.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+            transformers.utils.logging.disable_progress_bar()
+            model, loading = Dinov2Model.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+            )
+            refuse_missing_weights(loading)
             if model.config.model_type != "dinov2":
                 raise ValueError(f"model type {model.config.model_type}")
         except (OSError, ValueError, RuntimeError) as error:
@@ -259,7 +273,10 @@ def open_gps_clip(folder: Path, dinov2: Path | None = None) -> GPSClip:
         GPSDreamError: if the folder is no GPS-CLIP, or its DINOv2 is missing or another one.
     """
     try:
-        model = GPSClip.from_pretrained(folder, local_files_only=True, use_safetensors=True, low_cpu_mem_usage=False)
+        model, loading = GPSClip.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, low_cpu_mem_usage=False, output_loading_info=True
+        )
+        refuse_missing_weights(loading)
     except Exception as error:  # diffusers and safetensors raise a wide variety
         raise GPSDreamError(
             ErrorKind.MODEL_CORRUPT if folder.is_dir() else ErrorKind.MODEL_MISSING,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import Dinov2Config, Dinov2Model
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
@@ -116,6 +117,22 @@ def test_what_is_no_gps_clip_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GPSDreamError) as corrupt:
         open_gps_clip(tmp_path)
     assert corrupt.value.failure.kind is ErrorKind.MODEL_CORRUPT
+
+
+def test_missing_weights_are_not_filled_with_random_ones(tmp_path: Path, dinov2: Path) -> None:
+    tiny().save_pretrained(tmp_path)
+    for folder, name in ((tmp_path, "diffusion_pytorch_model.safetensors"), (dinov2, "model.safetensors")):
+        path = folder / name
+        weights = load_file(path)
+        left = dict(list(weights.items())[1:])
+        whole = path.read_bytes()
+        save_file(left, path, metadata={"format": "pt"})
+        try:
+            with pytest.raises(GPSDreamError) as refused:
+                _ = open_gps_clip(folder) if folder == tmp_path else DinoV2.open(folder)
+            assert refused.value.failure.kind is ErrorKind.MODEL_CORRUPT
+        finally:
+            path.write_bytes(whole)
 
 
 def test_a_dinov2_of_ones_own(tmp_path: Path, dinov2: Path) -> None:
