@@ -4,26 +4,68 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
+from typing import NoReturn
 
 # Read before torch is imported: idle threads must sleep, or a second busy process slows every step several times.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
-from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+from gpsdream_app.domain.errors import ErrorKind, Failure, GPSDreamError
 from gpsdream_app.domain.words import time_words
+from gpsdream_app.library import paths
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_STOPPED = 0, 1, 2, 130
+LOG_FILE = "training.log"
+
+
+def show(failure: Failure, *, as_json: bool = False) -> None:
+    """Say what went wrong and what helps; with `as_json` also as an object, as the other commands do."""
+    print(f"\ngpsdream: {failure.message}\n  {failure.hint}".rstrip(), file=sys.stderr)
+    if as_json:
+        error = {"kind": str(failure.kind), "message": failure.message, "hint": failure.hint}
+        print(json.dumps({"error": error}), flush=True)
+
+
+def _unexpected(error: Exception) -> Failure:
+    """Write the traceback of an error that nobody foresaw to the log, and return what to tell the person."""
+    hint = "GPSDREAM_DEBUG=1 shows the whole story."
+    try:
+        log = paths.log_dir() / LOG_FILE
+        log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        hint = f"The whole story is in {log}."
+    except (GPSDreamError, OSError):
+        pass  # a disk that cannot be written to must not hide the error itself
+    return Failure(
+        ErrorKind.INTERNAL, f"Training failed: {type(error).__name__}: {str(error)[:300].rstrip('.')}.", hint
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong usage is one sentence and a pointer, as in the other commands."""
+
+    def error(self, message: str) -> NoReturn:
+        show(Failure(ErrorKind.BAD_REQUEST, f"{message[:1].upper()}{message[1:]}.", f"See {self.prog} --help."))
+        raise SystemExit(EXIT_USAGE)
+
+
+def _minutes(text: str) -> float:
+    minutes = float(text)
+    if not 0 < minutes < math.inf:
+        raise ValueError("not a time")
+    return minutes
 
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    result = argparse.ArgumentParser(prog="gpsdream train", description=__doc__.split(": ", 1)[1])
+    result = _Parser(prog="gpsdream train", description=__doc__.split(": ", 1)[1])
     result.add_argument("--photos", type=Path, help="folder of geotagged photos, read with all folders below it")
     result.add_argument("--out", type=Path, required=True, help="folder of the run; an interrupted run is resumed")
     result.add_argument("--config", type=Path, help="recipe (JSON); the settings that it leaves out have defaults")
@@ -31,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--name", help="name and title of the model")
     result.add_argument("--steps", type=int, help="optimiser steps in all")
     result.add_argument("--batch", type=int, help="pictures per step")
-    result.add_argument("--minutes", type=float, help="save and stop after this time; start again to go on")
+    result.add_argument("--minutes", type=_minutes, help="save and stop after this time; start again to go on")
     result.add_argument("--precision", choices=("no", "bf16", "fp16"), help="mixed precision")
     result.add_argument("--lora-rank", type=int, help="rank of the adapters for a base model; 0 trains all of it")
     result.add_argument("--seed", type=int, help="of everything random")
@@ -117,16 +159,20 @@ def main(arguments: list[str] | None = None) -> int:
         )
         model = run.run(options.photos)
     except GPSDreamError as error:
-        failure = error.failure
-        if options.json:
-            print(json.dumps({"error": failure.kind, "message": failure.message, "hint": failure.hint}), flush=True)
-        else:
-            print(f"\ngpsdream: {failure.message} {failure.hint}".rstrip(), file=sys.stderr)
-            if os.environ.get("GPSDREAM_DEBUG") and failure.details:
-                print(failure.details, file=sys.stderr)
-        return EXIT_USAGE if failure.kind is ErrorKind.BAD_REQUEST else EXIT_FAILED
+        show(error.failure, as_json=options.json)
+        if os.environ.get("GPSDREAM_DEBUG") and error.failure.details:
+            print(error.failure.details, file=sys.stderr)
+        return EXIT_USAGE if error.failure.kind is ErrorKind.BAD_REQUEST else EXIT_FAILED
     except FloatingPointError as error:
-        print(f"\ngpsdream: {error} Start again with a lower learning rate.", file=sys.stderr)
+        show(Failure(ErrorKind.INTERNAL, str(error), "Start again with a lower learning rate."), as_json=options.json)
+        return EXIT_FAILED
+    except Exception as error:
+        if os.environ.get("GPSDREAM_DEBUG"):
+            raise
+        failure = _unexpected(error)
+        if isinstance(error, OSError) and error.errno is not None:
+            failure = paths.storage_error(error, error.filename or options.out, "training cannot go on").failure
+        show(failure, as_json=options.json)
         return EXIT_FAILED
     if model is None:
         if not options.json:

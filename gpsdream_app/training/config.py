@@ -10,6 +10,9 @@ from typing import Any, get_type_hints
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 
+PRECISIONS = ("no", "bf16", "fp16")
+PREDICTIONS = ("v_prediction", "epsilon")
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -180,6 +183,26 @@ class TrainConfig:
     loop: LoopConfig = LoopConfig()
     card: CardConfig = field(default_factory=CardConfig)
 
+    def __post_init__(self) -> None:
+        """Raise GPSDreamError for a setting that no run can be made with."""
+        loop, model, data = self.loop, self.model, self.data
+        for name in ("steps", "batch", "accumulate", "checkpoint_every", "validate_every", "checkpoints_kept"):
+            if getattr(loop, name) < 1:
+                raise _bad(f"“loop.{name}” must be at least 1, not {getattr(loop, name)}.")
+        for name in ("seed", "lora_rank", "warm_up", "cool_down", "codec_steps", "refiner_steps"):
+            if getattr(loop, name) < 0:
+                raise _bad(f"“loop.{name}” must be at least 0, not {getattr(loop, name)}.")
+        if not 0 < loop.learning_rate < 1:
+            raise _bad(f"“loop.learning_rate” must be between 0 and 1, not {loop.learning_rate}.")
+        if model.image_size < 32 or model.image_size % 32:
+            raise _bad(f"“model.image_size” must be a multiple of 32, not {model.image_size}.")
+        if not 0 <= data.validation_share < 1:
+            raise _bad(f"“data.validation_share” must be from 0 to under 1, not {data.validation_share}.")
+        if loop.precision not in PRECISIONS:
+            raise _bad(f"“loop.precision” must be one of {', '.join(PRECISIONS)}, not “{loop.precision}”.")
+        if self.loss.prediction not in PREDICTIONS:
+            raise _bad(f"“loss.prediction” must be one of {', '.join(PREDICTIONS)}, not “{self.loss.prediction}”.")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as JSON values."""
         return asdict(self)
@@ -207,8 +230,10 @@ class TrainConfig:
         """Read a recipe file."""
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise _bad(f"The recipe “{path.name}” cannot be read: {error}") from None
+        except OSError as error:
+            raise _bad(f"The recipe “{path.name}” cannot be read: {error.strerror or error}.") from None
+        except ValueError as error:
+            raise _bad(f"The recipe “{path.name}” is not JSON: {error}.") from None
         return cls.from_dict(data)
 
 

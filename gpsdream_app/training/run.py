@@ -122,7 +122,14 @@ class TrainingRun:
         recipe = {**self.config.to_dict(), "base": self.base.name if self.base else None}
         text = json.dumps(recipe, indent=1, ensure_ascii=False)
         if path.exists():
-            before = json.loads(path.read_text(encoding="utf-8"))
+            try:
+                before = dict(json.loads(path.read_text(encoding="utf-8")))
+            except (TypeError, ValueError):
+                raise GPSDreamError(
+                    ErrorKind.BAD_REQUEST,
+                    f"The recipe of the run in “{self.out.name}” ({path.name}) is damaged.",
+                    "Delete that file to go on with the recipe given now, or give another folder with --out.",
+                ) from None
             for part in ("model", "base"):
                 if before.get(part) != json.loads(text)[part]:
                     raise GPSDreamError(

@@ -183,3 +183,59 @@ def test_ctrl_c_saves_and_stops(street: Path, recipe: Path, tmp_path: Path) -> N
     assert "goes on from here" in said
     assert "Traceback" not in said
     assert (out / "model" / "gpsdream.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--steps", "0"], 2, "loop.steps"),
+        (["--batch", "-4"], 2, "loop.batch"),
+        (["--lora-rank", "-1"], 2, "loop.lora_rank"),
+        (["--minutes", "nan"], 2, "--minutes"),
+        (["--steps", "many"], 2, "--steps"),
+        (["--config", "nowhere.json"], 2, "No such file"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(
+    arguments: list[str], code: int, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        given = main(["--out", str(tmp_path / "run"), "--photos", str(tmp_path), *arguments])
+    except SystemExit as ended:
+        given = ended.code
+    assert given == code
+    error = capsys.readouterr().err
+    assert words in error
+    assert "Errno" not in error
+
+
+def test_an_output_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    assert main(["--out", str(tmp_path / "file" / "run"), "--photos", str(tmp_path), "--json"]) == 1
+    answer = capsys.readouterr()
+    assert json.loads(answer.out)["error"]["kind"] == "disk_full"
+    assert "Choose another folder" in answer.err
+
+
+@pytest.mark.parametrize("text", ["{", "3", "[3]"])
+def test_a_damaged_recipe_of_a_run_is_a_sentence(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "recipe.json").write_text(text, encoding="utf-8")
+    assert main(["--out", str(tmp_path), "--photos", str(tmp_path)]) == 2
+    assert "recipe.json" in capsys.readouterr().err
+    assert (tmp_path / "recipe.json").read_text(encoding="utf-8") == text
+
+
+def test_what_nobody_foresaw_is_a_sentence_and_a_log(
+    tmp_path: Path, gpsdream_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("no way")
+
+    monkeypatch.setattr(TrainingRun, "run", broken)
+    assert main(["--out", str(tmp_path), "--photos", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    log = gpsdream_home / "logs" / "training.log"
+    assert "no way" in error
+    assert str(log) in error
+    assert "Traceback" not in error
+    assert "Traceback" in log.read_text(encoding="utf-8")
