@@ -131,6 +131,7 @@ def read_source(path: Path) -> GenerateRequest:
         raise GPSDreamError(
             ErrorKind.BAD_REQUEST,
             f"{path} cannot be read as a request: {getattr(error, 'strerror', None) or 'not text'}.",
+            "Give a picture that GPSDream saved, or a JSON file with a request.",
         ) from error
     return GenerateRequest.from_json(text)
 

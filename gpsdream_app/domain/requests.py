@@ -129,5 +129,7 @@ class GenerateRequest:
         try:
             data = json.loads(text)
         except (ValueError, RecursionError):
-            raise _bad("The request is not valid JSON.") from None
+            raise _bad(
+                "The request is not valid JSON.", "Give a picture that GPSDream saved, or a JSON file with a request."
+            ) from None
         return cls.from_dict(data)
