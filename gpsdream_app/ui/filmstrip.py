@@ -180,6 +180,7 @@ class FilmView(QListView):
         for signal in (model.rowsInserted, model.rowsRemoved, model.rowsMoved):
             # A row's width depends on its left neighbour's place.
             signal.connect(self.scheduleDelayedItemsLayout)
+        model.dataChanged.connect(self._follow_current)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the tiles, then the names of the places."""
@@ -288,6 +289,11 @@ class FilmView(QListView):
             self.chosen.emit(result.id)
         elif index.isValid():
             self.drawing_chosen.emit()
+
+    def _follow_current(self, first: QModelIndex, last: QModelIndex, roles: list[int]) -> None:
+        """Let the arrow keys go on from the picture that is shown."""
+        if int(FilmRole.CURRENT) in roles and first.data(FilmRole.CURRENT):
+            self.setCurrentIndex(first)
 
     def _scrolled(self, value: int) -> None:
         if value > self.horizontalScrollBar().maximum() - 4 * TILE:

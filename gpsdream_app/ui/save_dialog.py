@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import QFileInfo
 from PySide6.QtGui import QAbstractFileIconProvider, QIcon
 from PySide6.QtWidgets import QDialogButtonBox, QFileDialog, QToolButton, QWidget
@@ -37,15 +39,15 @@ class _Icons(QAbstractFileIconProvider):
 class SaveDialog(QFileDialog):
     """Asks for the name of a PNG file."""
 
-    def __init__(self, theme: Theme, parent: QWidget, name: str) -> None:
+    def __init__(self, theme: Theme, parent: QWidget, path: Path) -> None:
         """Make the dialog.
 
         Args:
             theme: the look.
             parent: the window that asks.
-            name: the file name to begin with.
+            path: folder and file name to begin with.
         """
-        super().__init__(parent, parent.tr("Save the picture"), name)
+        super().__init__(parent, parent.tr("Save the picture"), str(path))
         self.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         self.setNameFilter(self.tr("PNG pictures (*.png)"))
         self.setDefaultSuffix("png")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QSettings
+from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
 
 from gpsdream_app.domain.errors import GPSDreamError
 from gpsdream_app.domain.places import Place
@@ -49,6 +49,19 @@ class Settings:
     @advanced_open.setter
     def advanced_open(self, value: bool) -> None:
         self._file.setValue("advanced_open", "yes" if value else "no")
+
+    @property
+    def save_folder(self) -> Path:
+        """Where a picture was saved last, as long as that folder is there; else the system's own for pictures."""
+        last = self._text("save_folder")
+        if last and Path(last).is_dir():
+            return Path(last)
+        pictures = Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation))
+        return pictures if pictures.is_dir() else Path.home()
+
+    @save_folder.setter
+    def save_folder(self, folder: Path) -> None:
+        self._file.setValue("save_folder", str(folder))
 
     @property
     def geometry(self) -> QByteArray:

@@ -410,9 +410,15 @@ class MainWindow(QMainWindow):
         name = place_text(place) if place and include_place else result.request.prompt[:40]
         name = "".join(letter for letter in one_line(name) if letter.isalnum() or letter in " ,.&-").strip(" .")
         name = name or self.tr("Picture")
-        dialog = SaveDialog(self.theme, self, f"{name}, seed {result.request.seed}.png")
+        settings = self.session.settings
+        dialog = SaveDialog(self.theme, self, settings.save_folder / f"{name}, seed {result.request.seed}.png")
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(lambda path: self.session.save_as(result, Path(path), include_place=include_place))
+
+        def save(path: str) -> None:
+            settings.save_folder = Path(path).parent
+            self.session.save_as(result, Path(path), include_place=include_place)
+
+        dialog.fileSelected.connect(save)
         dialog.open()
 
     def copy_picture(self) -> None:

@@ -31,6 +31,7 @@ from gpsdream_app.domain.events import EngineState
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.engine.fake import FakeEngine, Script
 from gpsdream_app.library.picture_metadata import read_png
+from gpsdream_app.ui.film import FilmRole
 from gpsdream_app.ui.job_queue import QueuedJob
 from gpsdream_app.ui.picture_view import Lesson
 from gpsdream_app.ui.session import Notice, Tone
@@ -440,6 +441,21 @@ def test_save_writes_the_parameters(rig: Rig, tmp_path: Path) -> None:
     rig.idle()
     assert read_png(tmp_path / "mine.png") == result.request
     assert "Saved as mine.png" in rig.window.notice.sentence.text()
+    assert rig.session.settings.save_folder == tmp_path
+    rig.window.save_as(result)
+    dialog = rig.window.findChild(QFileDialog)
+    assert dialog is not None
+    assert Path(dialog.selectedFiles()[0]).parent == tmp_path, "the next one goes to the same folder"
+    dialog.reject()
+
+
+def test_the_strip_follows_the_picture_that_is_shown(rig: Rig) -> None:
+    first, second = rig.draw()[0], rig.draw(CATHEDRAL)[0]
+    view = rig.window.filmstrip.view
+    assert view.currentIndex().data(FilmRole.RESULT) == second
+    rig.map.result_clicked.emit(first.id)
+    rig.idle()
+    assert view.currentIndex().data(FilmRole.RESULT) == first
 
 
 def drop(rig: Rig, *paths: Path) -> None:
