@@ -298,8 +298,11 @@ class Copies:
         try:
             if self._with_place:
                 partial = target.with_name(f".{target.name}.part")
-                shutil.copyfile(result.path, partial)
-                partial.replace(target)
+                try:
+                    shutil.copyfile(result.path, partial)
+                    partial.replace(target)
+                finally:
+                    partial.unlink(missing_ok=True)
             else:
                 from PIL import Image
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from gpsdream_app.domain.places import Box
 from gpsdream_app.photos.catalogue import Catalogue, Collection
 from gpsdream_app.photos.importer import ImportProgress, checked_folder, import_folder
 from gpsdream_app.photos.records import Outcome, PhotoRecord, Reason, clean_text
-from gpsdream_app.photos.report import ImportReport
+from gpsdream_app.photos.report import ImportReport, save_text
 
 
 def import_photos(
@@ -172,28 +170,10 @@ def split_photos(
         margin_metres=margin_metres,
     )
     if out is not None:
-        _save_json(out, split.to_dict())
+        text = json.dumps(split.to_dict(), indent=1, ensure_ascii=False)
+        save_text(out, lambda file: print(text, file=file))
     return split
 
 
 def _known_folder(folder: Path | None) -> Path | None:
     return None if folder is None else checked_folder(folder)
-
-
-def _save_json(path: Path, data: dict[str, Any]) -> None:
-    temporary: Path | None = None
-    try:
-        handle, name = tempfile.mkstemp(prefix=".split.", dir=path.absolute().parent)
-        temporary = Path(name)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            json.dump(data, file, indent=1, ensure_ascii=False)
-            file.write("\n")
-        temporary.replace(path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise GPSDreamError(
-            ErrorKind.DISK_FULL,
-            f"{clean_text(path, 200)} cannot be written: {error.strerror or error}.",
-            "Give a file in a folder that you may write to.",
-        ) from error

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import json
 import os
-import tempfile
-from collections.abc import Iterator, Mapping
+import secrets
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -123,18 +123,32 @@ class ImportReport:
         Raises:
             GPSDreamError: if it cannot be written.
         """
-        temporary: str | None = None
+        save_text(path, self.write_json)
+
+
+def save_text(path: Path, write: Callable[[IO[str]], None]) -> None:
+    """Write a text file whole or not at all; a file that is there is replaced once the new one is whole.
+
+    Args:
+        path: of the file.
+        write: writes what is to be in it.
+
+    Raises:
+        GPSDreamError: if it cannot be written.
+    """
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
         try:
-            handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-                self.write_json(file)
-            Path(temporary).replace(path)
-        except OSError as error:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    Path(temporary).unlink()
-            raise GPSDreamError(
-                ErrorKind.DISK_FULL,
-                f"The report {clean_text(path, 200)} cannot be written: {error.strerror or error}.",
-                "Give a file in a folder that you may write to.",
-            ) from error
+            with temporary.open("w", encoding="utf-8", newline="\n") as file:
+                write(file)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise GPSDreamError(
+            ErrorKind.DISK_FULL,
+            f"{clean_text(path, 200)} cannot be written: {error.strerror or error}.",
+            "Give a file in a folder that you may write to.",
+        ) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import signal
@@ -184,6 +186,22 @@ def test_a_folder_that_cannot_be_written_is_told_before_drawing(draw: Generate, 
         draw(*PLACE, "--out", str(blocker / "folder"))
     assert error.value.failure.kind is ErrorKind.DISK_FULL
     assert not list(paths.pictures_dir().rglob("*.png"))
+
+
+def test_a_disk_that_fills_up_leaves_the_picture_in_the_library_and_no_half_copy(
+    draw: Generate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    with pytest.raises(GPSDreamError, match="The disk is full: the picture is in the library only"):
+        draw(*PLACE, "--out", str(tmp_path / "out"))
+    assert list((tmp_path / "out").iterdir()) == []
+    with contextlib.closing(Library(paths.library_path())) as library:
+        (kept,) = library.recent(10)
+        assert Path(kept.path).is_file()
 
 
 def test_a_failure_of_the_engine_is_told(draw: Generate, engine: FakeEngine) -> None:

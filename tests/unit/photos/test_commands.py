@@ -104,3 +104,12 @@ def test_the_window_loads_no_decoder() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3]
     )
     assert answer.stdout.strip() == "[]"
+
+
+def test_a_list_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    with Catalogue(tmp_path / "catalogue.sqlite") as catalogue:
+        before = sorted(tmp_path.iterdir())
+        for out in (tmp_path, tmp_path / "nowhere" / "split.json", Path()):
+            with pytest.raises(GPSDreamError, match="cannot be written"):
+                commands.split_photos(catalogue, out=out)
+        assert sorted(tmp_path.iterdir()) == before
