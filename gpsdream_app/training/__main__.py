@@ -57,10 +57,20 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _minutes(text: str) -> float:
-    minutes = float(text)
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = math.nan
     if not 0 < minutes < math.inf:
-        raise ValueError("not a time")
+        raise argparse.ArgumentTypeError(f"“{text[:40]}” is not a time in minutes")
     return minutes
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"“{text[:40]}” is not a whole number") from None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -71,12 +81,14 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--config", type=Path, help="recipe (JSON); the settings that it leaves out have defaults")
     result.add_argument("--base", type=Path, help="Stable Diffusion 1.x or 2.x folder to start from")
     result.add_argument("--name", help="name and title of the model")
-    result.add_argument("--steps", type=int, help="optimiser steps in all")
-    result.add_argument("--batch", type=int, help="pictures per step")
+    result.add_argument("--steps", type=_whole_number, help="optimiser steps in all")
+    result.add_argument("--batch", type=_whole_number, help="pictures per step")
     result.add_argument("--minutes", type=_minutes, help="save and stop after this time; start again to go on")
     result.add_argument("--precision", choices=("no", "bf16", "fp16"), help="mixed precision")
-    result.add_argument("--lora-rank", type=int, help="rank of the adapters for a base model; 0 trains all of it")
-    result.add_argument("--seed", type=int, help="of everything random")
+    result.add_argument(
+        "--lora-rank", type=_whole_number, help="rank of the adapters for a base model; 0 trains all of it"
+    )
+    result.add_argument("--seed", type=_whole_number, help="of everything random")
     result.add_argument("--json", action="store_true", help="one JSON object per line instead of text")
     return result
 
