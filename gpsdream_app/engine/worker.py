@@ -302,7 +302,8 @@ class Worker:
         except Exception as error:
             self._release_after(error)
             log.exception("The model %s was not loaded.", model)
-            self._change(EngineState.READY, failure_from(error).message)
+            failure = failure_from(error)
+            self._change(EngineState.READY, f"{failure.message} {failure.hint}".strip())
 
     def _run_job(self, job: _Job) -> None:
         job_id = job.job_id

@@ -80,7 +80,7 @@ class PictureView(QWidget):
         self._fade.finished.connect(self._forget_before)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setMouseTracking(True)
-        self.setMinimumSize(200, 160)
+        self.setMinimumSize(200, 120)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName(self.tr("The picture"))
         theme.changed.connect(self.update)

@@ -246,7 +246,10 @@ class Session(QObject):
         self.bridge.engine.warm(name)
 
     def _model_failed(self, failure: Failure) -> None:
-        self.notify_failure(failure, self.tr("Look again"), lambda: self.use_model(self.form.model))
+        self.notify_failure(failure, self.tr("Look again"), self._read_model_again)
+
+    def _read_model_again(self) -> None:
+        self.use_model(self.form.model)
 
     def _load_city(self, city_id: str) -> None:
         def read() -> tuple[CityMap, Gazetteer]:
@@ -451,6 +454,10 @@ class Session(QObject):
         match event.state:
             case EngineState.READY:
                 text = self.tr("Ready")
+                if event.text:
+                    # The model could not be loaded; better said now than after a long wait for the first picture.
+                    text = self.tr("The model cannot be used")
+                    self.notify(Notice(Tone.ERROR, event.text, "", self.tr("Look again"), self._read_model_again))
             case EngineState.RESTARTING:
                 text = self.tr("Starting the engine again")
             case EngineState.STOPPED:

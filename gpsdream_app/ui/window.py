@@ -200,7 +200,7 @@ class MainWindow(QMainWindow):
         self.engine_text.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.form.fold_row.takeAt(self.form.fold_row.count() - 1)
         self.form.fold_row.addWidget(self.engine_text, 1)
-        self.form_scroll = FormScroll(self.form, panel)
+        self.form_scroll = FormScroll(self.form, self.notice, panel)
         self.draw = PrimaryButton(theme, self.tr("Draw"), self.tr("Ctrl+Enter"), panel)
         # The form reaches to the panel's edge, so that its scroll bar stands in the margin and moves no field.
         grid = QGridLayout(panel)
@@ -507,9 +507,13 @@ class FormScroll(QScrollArea):
     """Gives the form the height it wants, as long as the picture keeps enough; the rest is scrolled."""
 
     PICTURE_SMALLEST = 240
+    PICTURE_BESIDE_NOTICE = 184
+    FORM_BESIDE_NOTICE = 220
+    AROUND = 120  # margins, gaps and the button below the form
 
-    def __init__(self, form: FormPanel, parent: QWidget) -> None:
+    def __init__(self, form: FormPanel, notice: NoticeBar, parent: QWidget) -> None:
         super().__init__(parent)
+        self._notice = notice
         self.setObjectName("panelScroll")
         form.setObjectName("panelBody")
         self.setWidgetResizable(True)
@@ -518,6 +522,7 @@ class FormScroll(QScrollArea):
         self.setWidget(form)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         form.installEventFilter(self)
+        notice.installEventFilter(self)
         self.verticalScrollBar().rangeChanged.connect(self._keep_margin)
         self._keep_margin(0, 0)
 
@@ -529,9 +534,17 @@ class FormScroll(QScrollArea):
             form.setContentsMargins(0, 0, max(0, SPACE_4 - bar), 0)
 
     def eventFilter(self, watched: object, event: QEvent) -> bool:
-        """Follow the form's wish for height."""
-        if watched is self.widget() and event.type() == QEvent.Type.LayoutRequest:
+        """Follow the form's wish for height, and make room for the notice."""
+        kind = event.type()
+        if watched is self.widget() and kind == QEvent.Type.LayoutRequest:
             self.fit()
+        elif watched is self._notice and kind in (
+            QEvent.Type.LayoutRequest,
+            QEvent.Type.ShowToParent,
+            QEvent.Type.HideToParent,
+        ):
+            # Its own height is known only when it has arranged itself.
+            QTimer.singleShot(0, self, self.fit)
         return False
 
     def fit(self) -> None:
@@ -540,7 +553,14 @@ class FormScroll(QScrollArea):
         if form is None or panel is None:
             return
         wanted = form.heightForWidth(self.viewport().width()) if form.hasHeightForWidth() else form.sizeHint().height()
-        room = panel.height() - self.PICTURE_SMALLEST - 120
+        room = panel.height() - self.AROUND
+        notice = self._notice
+        if notice.isVisibleTo(panel):
+            # In a small window the picture gives way first, the form next.
+            room -= notice.heightForWidth(notice.width()) + SPACE_3
+            room -= min(self.PICTURE_SMALLEST, max(self.PICTURE_BESIDE_NOTICE, room - self.FORM_BESIDE_NOTICE))
+        else:
+            room -= self.PICTURE_SMALLEST
         self.setFixedHeight(max(160, min(wanted, room)))
 
     def show_end(self) -> None:

@@ -46,7 +46,7 @@
       const { left, top, right, bottom } = element.getBoundingClientRect();
       return [left, top, right, bottom];
     };
-    examples.setObstacles(() => [byId('hint'), byId('zoom')].filter((element) => !element.hidden).map(boxOf));
+    examples.setObstacles(() => [byId('hint'), byId('zoom'), byId('scale'), byId('attribution')].filter((element) => !element.hidden).map(boxOf));
     city.setObstacles(() => (pin.isShown ? [] : [...(examples.boxes ?? []), boxOf(byId('hint'))]));
 
     let home = null; // the view of the whole city
@@ -130,6 +130,7 @@
       setAttribution(String(data?.attribution ?? ''));
       // A view that the window asked for while the city was on its way stays.
       if ((go && viewCount === viewsBefore) || !map._loaded) goTo(home ?? NOWHERE, false);
+      frameExamples();
       // Two frames later the city is on the screen.
       requestAnimationFrame(() => requestAnimationFrame(() => bridge.cityShown()));
     }
@@ -140,6 +141,20 @@
         lon: centre?.[1] ?? (box.west + box.east) / 2,
         zoom: zoom ?? NOWHERE.zoom,
       };
+    }
+
+    /** While the map stands where it began, show all the places that it invites to. */
+    function frameExamples() {
+      const places = examples.items.map(({ marker }) => marker.getLatLng());
+      const isAtHome = home && map._loaded && map.getZoom() === home.zoom && map.getCenter().distanceTo(home) < 50;
+      if (!places.length || pin.isShown || !isAtHome) return;
+      const { x: width, y: height } = map.getSize();
+      const isInSight = places.map((place) => map.latLngToContainerPoint(place)).every(({ x, y }) => (
+        x > 24 && x < width - 24 && y > 72 && y < height - 96));
+      if (isInSight) return;
+      map.fitBounds(L.latLngBounds(places), {
+        paddingTopLeft: [40, 88], paddingBottomRight: [40, 120], maxZoom: home.zoom, animate: false,
+      });
     }
 
     let coverageCount = 0;
@@ -246,6 +261,11 @@
     }
 
     map.on('moveend resize', () => map._loaded && updateControls());
+    // The credits take a second line where the map is narrow.
+    new ResizeObserver(() => {
+      document.documentElement.style.setProperty('--foot', `${byId('foot').offsetHeight}px`);
+      if (map._loaded) examples.arrange();
+    }).observe(byId('foot'));
     window.addEventListener('resize', () => city.refresh()); // also when the window moves to a sharper screen
 
     // What the program says
@@ -282,6 +302,7 @@
     on(bridge.show_examples, (places) => {
       examples.show(places);
       updateHint();
+      frameExamples();
     });
     on(bridge.show_pin, showPin);
     on(bridge.show_results, (items) => results.show(items));

@@ -146,8 +146,11 @@ def test_examples_and_results_take_clicks(make_driver: MakeDriver) -> None:
 
 
 def test_cards_keep_clear_of_the_hint_and_the_controls(make_driver: MakeDriver) -> None:
-    low = [{"name": "A corner far down", "lat": 40.7131, "lon": lon, "heading": None} for lon in (-74.0, -73.96)]
-    driver = make_driver(prepare=lambda view: view.set_examples(low))
+    driver = make_driver()
+    low = [driver.place(QPoint(x, 498)) for x in (250, 700)]
+    driver.view.set_examples(
+        [{"name": "A corner far down", "lat": lat, "lon": lon, "heading": None} for lat, lon in low]
+    )
     driver.wait_js("document.querySelectorAll('.card').length === 2 && !document.getElementById('hint').hidden")
     overlaps = driver.js(
         "[...document.querySelectorAll('.card')].map(card => card.getBoundingClientRect()).flatMap(a => "
@@ -157,6 +160,15 @@ def test_cards_keep_clear_of_the_hint_and_the_controls(make_driver: MakeDriver) 
     assert overlaps == 0
     hint, lamp = driver.middle_of("#hint"), driver.middle_of(".lamp")
     assert abs(hint.y() - lamp.y()) < 60, "the lamp stands where its card would reach the hint"
+
+
+def test_a_small_map_begins_where_all_examples_are_in_sight(make_driver: MakeDriver) -> None:
+    apart = [{"name": name, "lat": lat, "lon": -73.99, "heading": None} for name, lat in (("A", 40.7), ("B", 40.76))]
+    driver = make_driver(prepare=lambda view: view.set_examples(apart))
+    driver.wait_js(
+        "[...document.querySelectorAll('.lamp')].map(lamp => lamp.getBoundingClientRect())"
+        ".every(box => box.top > 40 && box.bottom < document.getElementById('hint').getBoundingClientRect().top)"
+    )
 
 
 def test_an_example_gives_way_to_the_pin(make_driver: MakeDriver) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from pytestqt.qtbot import QtBot
 
 from gpsdream_app.domain.errors import ErrorKind, Failure, GPSDreamError
-from gpsdream_app.domain.events import EngineState
+from gpsdream_app.domain.events import EngineChanged, EngineState
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.engine.fake import FakeEngine, Script
 from gpsdream_app.library.paths import library_path, models_dir, pictures_dir, user_data_dir
@@ -359,6 +359,15 @@ def test_a_missing_model_is_a_sentence_and_found_when_it_comes(make_session: Mak
     idle(session)
     assert session.card is not None
     assert session.card.title == "Later"
+
+
+def test_a_model_that_cannot_be_loaded_is_a_sentence_before_anything_is_drawn(session: Session) -> None:
+    session.bridge.engine_changed.emit(EngineChanged(state=EngineState.READY, text="The model's file is cut off."))
+    assert session.engine_text == "The model cannot be used"
+    assert session.notice is not None
+    assert session.notice.text == "The model's file is cut off."
+    session.bridge.engine_changed.emit(EngineChanged(state=EngineState.READY))
+    assert session.engine_text == "Ready"
 
 
 def test_a_broken_card_is_a_sentence(make_session: MakeSession) -> None:

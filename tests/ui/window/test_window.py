@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -230,6 +231,22 @@ def test_a_failure_stands_in_the_panel_with_its_button(make_rig: MakeRig) -> Non
     rig.idle()
     assert not bar.isVisible()
     assert len(rig.session.film.results) == 1
+
+
+def test_a_notice_covers_nothing_in_the_smallest_window(make_rig: MakeRig) -> None:
+    rig = make_rig(window_size=(960, 640)).open()
+    window = rig.window
+    hint = "It is starting again: draw once more. If it stops again, memory may be short."
+    rig.session.notify(Notice(Tone.ERROR, "The drawing engine stopped in the middle of the picture.", hint, "Again"))
+    parts = (window.picture, window.notice, window.form_scroll, window.draw)
+
+    def apart() -> bool:
+        rects = [part.geometry() for part in parts]
+        return all(above.bottom() < below.top() for above, below in pairwise(rects))
+
+    rig.until(apart)
+    rig.session.dismiss()
+    rig.until(lambda: window.form_scroll.height() > 200)
 
 
 def test_details_unfold_and_are_copied(rig: Rig) -> None:
