@@ -93,6 +93,11 @@ def read_photo(
             return Outcome(path, *_fault(path, error)), None
 
 
+def open_picture(path: Path) -> Image.Image:
+    """Open a photo of any kind that is read, HEIC too, for its pixels. Raises what Pillow raises."""
+    return Image.open(path)
+
+
 def _strerror(error: OSError) -> str:
     return clean_text(os.strerror(error.errno) if error.errno else error, 100).lower()
 

@@ -15,10 +15,11 @@ from gpsdream_app.domain.places import Box
 from gpsdream_app.geo.frames import LocalFrame, distance
 from gpsdream_app.photos.catalogue import Catalogue
 from gpsdream_app.photos.importer import import_folder
+from gpsdream_app.photos.reader import open_picture
 from gpsdream_app.photos.records import PhotoRecord
 from gpsdream_app.photos.splits import split_photos
 from gpsdream_app.training.config import DataConfig
-from gpsdream_app.training.prepared import PreparedPhotos, PreparedWriter, TrainingPhoto, View
+from gpsdream_app.training.prepared import PreparedPhotos, PreparedWriter, TrainingPhoto, View, box_of
 
 FEWEST_PHOTOS = 8
 LARGEST_BOX_SIDE = 60_000.0  # metres; larger than any city, smaller than a mix-up of two
@@ -26,14 +27,14 @@ Report = Callable[[int, int, str], None]
 
 
 def photos_of(folder: Path, catalogue: Catalogue, cancelled: Callable[[], bool] | None = None) -> list[PhotoRecord]:
-    """Import a folder and return its photos with a place.
+    """Import a folder and return its photos with a place; if it was cancelled, those that were read.
 
     Raises:
         GPSDreamError: if there are too few of them, with what became of the others.
     """
     report = import_folder(folder, catalogue, cancelled=cancelled)
     records = list(catalogue.photos(folder.resolve(), for_training=True))
-    if len(records) < FEWEST_PHOTOS:
+    if len(records) < FEWEST_PHOTOS and not report.cancelled:
         others = ", ".join(f"{count} {reason.value.replace('_', ' ')}" for reason, count in report.counts.items())
         raise GPSDreamError(
             ErrorKind.BAD_PHOTO,
@@ -143,6 +144,8 @@ def prepare(
         KeyboardInterrupt: if it was cancelled.
     """
     chosen = training_photos(records, config, seed)
+    # Before anything is written: a prepared folder is used again, and would be refused again after a cleaning.
+    check_box(box_of((photo for _, photo in chosen), config.box_margin_metres))
     check_disk(folder, sum(config.stored_side**2 * 3 * 2 for _ in chosen) + 200_000_000)
     writer = PreparedWriter(folder, config.stored_side)
     left_out: list[str] = []
@@ -150,7 +153,7 @@ def prepare(
         if cancelled is not None and cancelled():
             raise KeyboardInterrupt
         try:
-            with Image.open(path) as image:
+            with open_picture(path) as image:
                 writer.add(ImageOps.exif_transpose(image), photo, config.picture_area)
         except (OSError, ValueError, Image.DecompressionBombError):
             left_out.append(path.name)
@@ -158,9 +161,7 @@ def prepare(
             report(number, len(chosen), "photos made ready")
     if len(chosen) - len(left_out) < FEWEST_PHOTOS:
         raise GPSDreamError(ErrorKind.BAD_PHOTO, "Too few of the photos can be decoded.", details=", ".join(left_out))
-    prepared = writer.finish({"left_out": left_out, "photos": len(chosen) - len(left_out)})
-    check_box(prepared.box(config.box_margin_metres))
-    return prepared
+    return writer.finish({"left_out": left_out, "photos": len(chosen) - len(left_out)})
 
 
 def coverage_of(prepared: PreparedPhotos, photos: Sequence[TrainingPhoto], cell_metres: float) -> Coverage:

@@ -126,11 +126,16 @@ class PreparedPhotos:
 
     def box(self, margin_metres: float) -> Box:
         """The smallest box that holds every place of every photo, with a margin."""
-        places = [photo.place_at(across) for photo in self.photos for across in (0.0, 0.5, 1.0)]
-        lats, lons = zip(*places, strict=True)
-        corner = LocalFrame(min(lats), min(lons)).to_degrees(-margin_metres, -margin_metres)
-        other = LocalFrame(max(lats), max(lons)).to_degrees(margin_metres, margin_metres)
-        return Box(*corner, *other)
+        return box_of(self.photos, margin_metres)
+
+
+def box_of(photos: Iterable[TrainingPhoto], margin_metres: float) -> Box:
+    """The smallest box that holds every place of some photos, with a margin."""
+    places = [photo.place_at(across) for photo in photos for across in (0.0, 0.5, 1.0)]
+    lats, lons = zip(*places, strict=True)
+    corner = LocalFrame(min(lats), min(lons)).to_degrees(-margin_metres, -margin_metres)
+    other = LocalFrame(max(lats), max(lons)).to_degrees(margin_metres, margin_metres)
+    return Box(*corner, *other)
 
 
 class PreparedWriter:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -14,6 +15,7 @@ from gpsdream_app.training.batches import CropSampler, compose_prompt
 from gpsdream_app.training.config import DataConfig
 from gpsdream_app.training.prepare import check_box, check_disk, coverage_of, photos_of, prepare
 from gpsdream_app.training.prepared import PIXELS_FILE, PreparedPhotos, View, crop_photo, fixed_crops
+from tests.unit.photos.pictures import exif, gps, scene
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +137,38 @@ def test_a_cut_prepared_folder_is_a_sentence(prepared: PreparedPhotos, tmp_path:
     pixels.write_bytes(pixels.read_bytes()[:-1])
     with pytest.raises(GPSDreamError, match="cannot be read"):
         PreparedPhotos.open(tmp_path)
+
+
+def place_exif(lat: float, lon: float) -> bytes:
+    return exif(gps(lat, lon)).tobytes()
+
+
+def test_photos_of_phones_are_learned_too(tmp_path: Path) -> None:
+    folder = tmp_path / "phone"
+    folder.mkdir()
+    for number in range(8):
+        data = place_exif(40.74 + number / 1000, -73.99)
+        pillow_heif.from_pillow(scene(number)).save(folder / f"{number}.heic", exif=data)
+    with Catalogue(tmp_path / "photos.sqlite") as catalogue:
+        records = photos_of(folder, catalogue)
+    whole = prepare(records, tmp_path / "prepared", DataConfig(stored_side=32), seed=0)
+    assert len(whole.photos) == 8
+    assert whole.about["left_out"] == []
+
+
+def test_photos_of_two_cities_leave_nothing_that_would_be_used_again(tmp_path: Path) -> None:
+    folder = tmp_path / "two"
+    folder.mkdir()
+    for number in range(8):
+        lat = 40.74 + number / 1000 if number else 48.85
+        scene(number).save(folder / f"{number}.jpg", exif=place_exif(lat, -73.99))
+    with Catalogue(tmp_path / "photos.sqlite") as catalogue:
+        records = photos_of(folder, catalogue)
+    with pytest.raises(GPSDreamError, match="more than one city"):
+        prepare(records, tmp_path / "prepared", DataConfig(stored_side=32), seed=0)
+    assert not (tmp_path / "prepared").exists()
+
+
+def test_an_import_that_was_stopped_is_not_taken_for_too_few_photos(street: Path, tmp_path: Path) -> None:
+    with Catalogue(tmp_path / "photos.sqlite") as catalogue:
+        assert len(photos_of(street, catalogue, lambda: True)) < 8
