@@ -119,6 +119,7 @@ class Session(QObject):
         notice_changed: there is another notice to show (`Notice` or None).
         library_read: the pictures of earlier days are in the filmstrip.
         fly: the map shall bring a point (latitude, longitude, zoom) to the middle.
+        reveal: the map shall bring a point (latitude, longitude) in sight, if it is not.
         picture_finished: a picture is done and in the strip.
         following_changed: the big picture follows the drawing now, or does not any more.
     """
@@ -131,6 +132,7 @@ class Session(QObject):
     notice_changed = Signal(object)
     library_read = Signal()
     fly = Signal(float, float, float)
+    reveal = Signal(float, float)
     picture_finished = Signal(Result)
     following_changed = Signal()
 
@@ -493,6 +495,8 @@ class Session(QObject):
         self._wanted_picture = result_id
         self.film.current = result_id
         self.form.restore(result.request)
+        if result.request.place:
+            self.reveal.emit(result.request.place.lat, result.request.place.lon)
 
         def show(image: QImage) -> None:
             if self._wanted_picture == result_id and not self._following:

@@ -244,6 +244,7 @@ class MainWindow(QMainWindow):
         session.model_changed.connect(self._show_model)
         session.engine_text_changed.connect(self._show_engine)
         session.fly.connect(self._fly)
+        session.reveal.connect(board.reveal)
         session.picture_finished.connect(self._picture_finished)
         session.library_read.connect(self._show_examples)
         session.form.when("place", self._show_pin)

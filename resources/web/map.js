@@ -294,6 +294,7 @@
     on(bridge.show_theme, setTheme);
     on(bridge.show_motion, setMotion);
     on(bridge.show_view, (view) => {
+      if (view.ifHidden && (!map._loaded || map.getBounds().pad(-0.08).contains([view.lat, view.lon]))) return;
       viewCount += 1;
       goTo(view, view.animate);
     });

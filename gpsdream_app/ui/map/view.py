@@ -177,6 +177,13 @@ class MapView(QWidget):
         place = Place(lat, lon)
         self._tell("view", {"lat": place.lat, "lon": place.lon, "zoom": zoom, "animate": self._is_ready})
 
+    def reveal(self, lat: float, lon: float) -> None:
+        """Bring a place (degrees) to the middle if it is out of sight; the zoom stays."""
+        place = Place(lat, lon)
+        if self._listening:
+            view = {"lat": place.lat, "lon": place.lon, "zoom": None, "animate": True, "ifHidden": True}
+            self._bridge.show_view.emit(json.dumps(view))
+
     def reload(self) -> None:
         """Load the page again and tell it everything that was set."""
         if self._page is None:

@@ -171,6 +171,18 @@ def test_a_small_map_begins_where_all_examples_are_in_sight(make_driver: MakeDri
     )
 
 
+def test_a_place_is_brought_in_sight_only_if_it_is_not(make_driver: MakeDriver) -> None:
+    driver = make_driver()
+    views: list[tuple[float, float, float]] = []
+    driver.view.view_changed.connect(lambda *view: views.append(view))
+    driver.view.reveal(40.731, -73.992)
+    driver.view.reveal(40.755, -73.95)
+    driver.qtbot.waitUntil(lambda: bool(views), timeout=PATIENCE)
+    lat, lon, zoom = views[0]
+    assert metres((lat, lon), (40.755, -73.95)) < 20
+    assert zoom == 14
+
+
 def test_an_example_gives_way_to_the_pin(make_driver: MakeDriver) -> None:
     driver = make_driver(prepare=lambda view: view.set_examples(EXAMPLES))
     hidden = "[...document.querySelectorAll('.example-body')].map(body => body.offsetParent === null)"

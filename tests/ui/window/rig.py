@@ -80,6 +80,7 @@ class NotedMap(QWidget):
         self.pin: tuple[float, float, float | None] | None = None
         self.results: list[dict[str, Any]] = []
         self.flights: list[tuple[float, float, float | None]] = []
+        self.revealed: list[tuple[float, float]] = []
         self.less_motion = False
 
     def set_city(self, city: Any) -> None:
@@ -108,6 +109,9 @@ class NotedMap(QWidget):
 
     def fly_to(self, lat: float, lon: float, zoom: float | None = None) -> None:
         self.flights.append((lat, lon, zoom))
+
+    def reveal(self, lat: float, lon: float) -> None:
+        self.revealed.append((lat, lon))
 
 
 @dataclass

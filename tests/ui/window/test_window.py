@@ -473,6 +473,7 @@ def test_the_strip_follows_the_picture_that_is_shown(rig: Rig) -> None:
     rig.map.result_clicked.emit(first.id)
     rig.idle()
     assert view.currentIndex().data(FilmRole.RESULT) == first
+    assert rig.map.revealed[-1] == (FLATIRON.lat, FLATIRON.lon), "the map shows the pin, too"
 
 
 def drop(rig: Rig, *paths: Path) -> None:
