@@ -731,6 +731,12 @@ class ChipRow(QWidget):
             chip.setCheckable(True)
             chip.clicked.connect(lambda _=False, word=word: self.clicked.emit(word))
             self._chips[word] = chip
+        # The words come late, with the model's card; Tab shall still find them here and not after everything else.
+        before: QWidget = self._more
+        for chip in self._chips.values():
+            QWidget.setTabOrder(before, chip)
+            before = chip
+        QWidget.setTabOrder(before, self._more)
         self.setVisible(bool(words))
         self._arrange()
 

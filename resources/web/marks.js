@@ -110,7 +110,8 @@ const Marks = (() => {
       const [x, y] = ray(angle, RING);
       this.handle.setAttribute('transform', `translate(${x} ${y}) rotate(${angle})`);
       this.cone.setAttribute('transform', `rotate(${angle})`);
-      const [tx, ty] = ray(angle, RING + 26);
+      // Text is wider than high: beside the dial it must keep more distance from the handle than above and below.
+      const [tx, ty] = ray(angle, RING + 25 + 14 * Math.abs(Math.sin((angle * Math.PI) / 180)));
       this.bearing.setAttribute('x', tx);
       this.bearing.setAttribute('y', ty);
       this.bearing.textContent = known ? `${Math.round(angle) % 360}° ${COMPASS[point(angle)]}` : 'any direction';

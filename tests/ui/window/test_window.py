@@ -779,6 +779,11 @@ def test_tab_reaches_every_part(rig: Rig) -> None:
         window.draw,
     ]
     assert [widget for widget in wanted if widget not in seen] == []
+    form = window.form
+    chips = [seen.index(form.chips.chip(word)) for word in form.chips.words if form.chips.chip(word).isVisible()]
+    assert seen.index(form.prompt) < chips[0]
+    assert chips == sorted(chips)
+    assert chips[-1] < seen.index(form.count.edit)
 
 
 def test_pictures_fade_unless_less_motion_is_wanted(rig: Rig) -> None:
