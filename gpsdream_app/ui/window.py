@@ -554,6 +554,8 @@ class FormScroll(QScrollArea):
         if form is None or panel is None:
             return
         wanted = form.heightForWidth(self.viewport().width()) if form.hasHeightForWidth() else form.sizeHint().height()
+        # Below this the scroll area would scroll, though at this width the form needs less.
+        wanted = max(wanted, form.minimumSizeHint().height())
         room = panel.height() - self.AROUND
         notice = self._notice
         if notice.isVisibleTo(panel):

@@ -264,7 +264,9 @@
     // The credits take a second line where the map is narrow.
     new ResizeObserver(() => {
       document.documentElement.style.setProperty('--foot', `${byId('foot').offsetHeight}px`);
-      if (map._loaded) examples.arrange();
+      if (!map._loaded) return;
+      examples.arrange();
+      city.redraw();
     }).observe(byId('foot'));
     window.addEventListener('resize', () => city.refresh()); // also when the window moves to a sharper screen
 

@@ -29,6 +29,7 @@ from PySide6.QtWidgets import (
 
 from gpsdream_app.domain.errors import ErrorKind, Failure
 from gpsdream_app.domain.events import EngineState
+from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.engine.fake import FakeEngine, Script
 from gpsdream_app.library.picture_metadata import read_png
@@ -247,6 +248,15 @@ def test_a_notice_covers_nothing_in_the_smallest_window(make_rig: MakeRig) -> No
     rig.until(apart)
     rig.session.dismiss()
     rig.until(lambda: window.form_scroll.height() > 200)
+
+
+def test_the_form_is_not_scrolled_where_there_is_room(make_rig: MakeRig) -> None:
+    rig = make_rig(window_size=(1900, 1060)).open()
+    rig.session.form.prompt = "a church"
+    rig.session.form.set_place(Place(40.79, -73.95, 277, "far from any photo"))
+    rig.until(lambda: rig.window.form.place.note.isVisible())
+    rig.qtbot.wait(20)
+    assert rig.window.form_scroll.verticalScrollBar().maximum() == 0
 
 
 def test_details_unfold_and_are_copied(rig: Rig) -> None:
