@@ -300,6 +300,7 @@ class GPSDiffusionPipeline(DiffusionPipeline):
             raise ValueError(f"latents have the shape {tuple(latents.shape)}, not {(count, *shape)}")
         return latents.to(self.unet.device, torch.float32) * self.scheduler.init_noise_sigma
 
+    @torch.no_grad()
     def decode(self, latents: torch.Tensor, output_type: str = "pil") -> Any:
         """Latents to pictures, as `output_type` says."""
         unscaled = latents.to(self.vae.dtype) / self.vae.config.scaling_factor
