@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from accelerate.state import AcceleratorState
 from PIL import Image
 
@@ -76,8 +77,9 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def fresh_accelerator() -> Iterator[None]:
-    """accelerate keeps the precision of a process's first run for all later ones."""
+    """A run sets the precision and the flushing of denormal numbers for its whole process, and so for later tests."""
     yield
+    torch.set_flush_denormal(False)
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
