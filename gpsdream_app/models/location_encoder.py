@@ -139,7 +139,7 @@ class LocationEncoder(ModelMixin, ConfigMixin):
         """Encode places.
 
         Args:
-            lat: (batch,), degrees, float64 or float32; NaN for no place.
+            lat: (batch,), degrees, float64 or float32; NaN for no place. On any device: some have no float64.
             lon: (batch,), degrees; NaN for no place.
             heading: (batch,), degrees; NaN for no heading; None for none at all.
 
@@ -150,8 +150,9 @@ class LocationEncoder(ModelMixin, ConfigMixin):
         # In float64: a metre is 1e-5 degrees, and float32 holds 7 digits.
         x = 2 * (lon.double() - config.west) / (config.east - config.west) - 1
         y = 2 * (lat.double() - config.south) / (config.north - config.south) - 1
-        known = (torch.isfinite(x) & torch.isfinite(y))[:, None]
-        x, y = (torch.nan_to_num(value).clamp(-1, 1) for value in (x, y))
+        device = self.x_token.hidden.weight.device
+        known = (torch.isfinite(x) & torch.isfinite(y))[:, None].to(device)
+        x, y = (torch.nan_to_num(value).clamp(-1, 1).float().to(device) for value in (x, y))
         tokens = [
             self.x_token(positional_encoding(x, config.x_octaves)) * known,
             self.y_token(positional_encoding(y, config.y_octaves)) * known,
@@ -159,7 +160,7 @@ class LocationEncoder(ModelMixin, ConfigMixin):
         if config.has_heading:
             if heading is None:
                 heading = torch.full_like(lat, torch.nan)
-            seen = torch.isfinite(heading)[:, None]
-            features = heading_encoding(torch.nan_to_num(heading), config.heading_harmonics)
+            seen = torch.isfinite(heading)[:, None].to(device)
+            features = heading_encoding(torch.nan_to_num(heading).float().to(device), config.heading_harmonics)
             tokens.append(self.heading_token(features) * seen)
         return torch.stack(tokens, dim=1)

@@ -149,7 +149,7 @@ class GPSDiffusionPipeline(DiffusionPipeline):
 
         def column(values: list[float | None]) -> torch.Tensor:
             numbers = [float("nan") if value is None else value for value in values]
-            return torch.tensor(numbers, dtype=torch.float64, device=self.location_encoder.device)
+            return torch.tensor(numbers, dtype=torch.float64)
 
         tokens = self.location_encoder(
             column([place and place.lat for place in places]),

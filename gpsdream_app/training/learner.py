@@ -92,7 +92,7 @@ class Learner(nn.Module):
 
         Args:
             latents: (batch, channels, h, w), scaled as the U-Net expects them.
-            lat, lon, heading: (batch,), degrees, float64; NaN where not known.
+            lat, lon, heading: (batch,), degrees, float64, on the CPU; NaN where not known.
             prompts: words of each sample.
             seed: decides timesteps, noise and dropped conditions.
             text: (batch, tokens, width): cached text tokens of the prompts, if there are any.
@@ -117,12 +117,9 @@ class Learner(nn.Module):
                 nothing = encode_prompts(self.tokenizer, self.text_encoder, [""]).to(text)
         text = torch.where(has_words.to(device)[:, None, None], text, nothing)
 
-        gone = torch.tensor(float("nan"), dtype=lat.dtype, device=device)
-        place = keep.place.to(device)
         location = self.location_encoder(
-            torch.where(place, lat, gone),
-            torch.where(place, lon, gone),
-            torch.where(keep.heading.to(device), heading, gone),
+            *(torch.where(keep.place, degrees, torch.nan) for degrees in (lat, lon)),
+            torch.where(keep.heading, heading, torch.nan),
         )
 
         noisy = self.scheduler.add_noise(latents, noise, timesteps)

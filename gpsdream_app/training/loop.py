@@ -36,9 +36,15 @@ class LatentBatch:
     text: torch.Tensor | None = None
 
     def arguments(self, device: torch.device) -> dict[str, Any]:
-        """Keyword arguments for the learner, on its device."""
-        tensors = {name: getattr(self, name).to(device) for name in ("latents", "lat", "lon", "heading")}
-        return {**tensors, "prompts": self.prompts, "text": None if self.text is None else self.text.to(device)}
+        """Keyword arguments for the learner; all but the places on its device, which may have no float64."""
+        return {
+            "latents": self.latents.to(device),
+            "lat": self.lat,
+            "lon": self.lon,
+            "heading": self.heading,
+            "prompts": self.prompts,
+            "text": None if self.text is None else self.text.to(device),
+        }
 
 
 class BatchSource(Protocol):
