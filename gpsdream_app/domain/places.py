@@ -101,7 +101,10 @@ class Box:
         return self.south <= lat <= self.north and self.west <= lon <= self.east
 
     def normalise(self, lat: float, lon: float) -> tuple[float, float]:
-        """Return (x, y): longitude and latitude scaled so that the box is [-1, 1] x [-1, 1]."""
+        """Return (x, y): longitude and latitude scaled so that the box is [-1, 1] x [-1, 1].
+
+        Plain arithmetic, so arrays and tensors of degrees work as well as numbers.
+        """
         x = 2 * (lon - self.west) / (self.east - self.west) - 1
         y = 2 * (lat - self.south) / (self.north - self.south) - 1
         return x, y

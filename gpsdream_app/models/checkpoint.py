@@ -16,11 +16,12 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.model_card import CARD_FILE, ModelCard
+from gpsdream_app.library.model_folders import INDEX_FILE
 from gpsdream_app.models.codec import LappedAutoencoder
 from gpsdream_app.models.location_encoder import LocationEncoder
 from gpsdream_app.models.pipeline import GPSDiffusionPipeline
+from gpsdream_app.models.weights import copy_out_of_file
 
-INDEX_FILE = "model_index.json"
 AUTOENCODERS = {cls.__name__: cls for cls in (AutoencoderKL, AutoencoderTiny, LappedAutoencoder)}
 
 
@@ -92,9 +93,7 @@ def load_pipeline(
 
     def weights_of(name: str, cls: type, **options: Any) -> Any:
         module = part(name, cls, use_safetensors=True, **options)
-        for tensor in (*module.parameters(), *module.buffers()):
-            # Mapped files put weights at odd addresses, where the same sum can round differently.
-            tensor.data = tensor.data.clone()
+        copy_out_of_file(module)
         return module
 
     def named(name: str) -> object:

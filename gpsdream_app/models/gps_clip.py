@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 import transformers.utils.logging
@@ -18,6 +16,7 @@ from transformers import Dinov2Model
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.places import Box
 from gpsdream_app.models.location_encoder import heading_encoding, positional_encoding
+from gpsdream_app.models.weights import copy_out_of_file, refuse_missing_weights
 
 TEMPERATURE = 0.07
 DINOV2_SIDE = 224
@@ -34,13 +33,6 @@ def resized(pictures: torch.Tensor, side: int) -> torch.Tensor:
     if square == side:
         return middle
     return F.interpolate(middle, (side, side), mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
-
-
-def refuse_missing_weights(loading: Mapping[str, Any]) -> None:
-    """Raise ValueError if a folder lacked weights: libraries fill them with random numbers and go on."""
-    lacking = [*loading.get("missing_keys", ()), *loading.get("mismatched_keys", ())]
-    if lacking:
-        raise ValueError(f"{len(lacking)} weights are missing, the first is {lacking[0]}")
 
 
 class _Block(nn.Module):
@@ -224,9 +216,7 @@ class GPSClip(ModelMixin, ConfigMixin):
         Returns:
             (batch, width).
         """
-        config = self.config
-        x = 2 * (lon.double() - config.west) / (config.east - config.west) - 1
-        y = 2 * (lat.double() - config.south) / (config.north - config.south) - 1
+        x, y = self.box.normalise(lat.double(), lon.double())
         if heading is None:
             heading = torch.full_like(lat, torch.nan)
         return F.normalize(self.location_tower(x.clamp(-1, 1), y.clamp(-1, 1), heading), dim=1)
@@ -284,9 +274,7 @@ def open_gps_clip(folder: Path, dinov2: Path | None = None) -> GPSClip:
             "Train one on the photos, or give another folder.",
             details=repr(error),
         ) from None
-    for tensor in model.parameters():
-        # Mapped files put weights at odd addresses, where the same sum can round differently.
-        tensor.data = tensor.data.clone()
+    copy_out_of_file(model)
     if model.config.dinov2_width is not None:
         path = dinov2 or Path(model.config.dinov2_folder)
         if not path.is_dir():

@@ -96,7 +96,7 @@ class LocationEncoder(ModelMixin, ConfigMixin):
         heading_harmonics: multiples of the heading that are encoded.
         zero_output: start with tokens of zero, so that a base model is unchanged at step 0.
         attention: how the U-Net sees the tokens: "joint" appends them to the text tokens (the paper), "added"
-            gives them an attention of their own whose result is added (see models.attention).
+            gives them an attention of their own whose result is added (see models.conditions).
     """
 
     config_name = "config.json"
@@ -148,8 +148,7 @@ class LocationEncoder(ModelMixin, ConfigMixin):
         """
         config = self.config
         # In float64: a metre is 1e-5 degrees, and float32 holds 7 digits.
-        x = 2 * (lon.double() - config.west) / (config.east - config.west) - 1
-        y = 2 * (lat.double() - config.south) / (config.north - config.south) - 1
+        x, y = self.box.normalise(lat.double(), lon.double())
         device = self.x_token.hidden.weight.device
         known = (torch.isfinite(x) & torch.isfinite(y))[:, None].to(device)
         x, y = (torch.nan_to_num(value).clamp(-1, 1).float().to(device) for value in (x, y))

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
-from gpsdream_app.models.gps_clip import refuse_missing_weights, resized
+from gpsdream_app.models.gps_clip import resized
+from gpsdream_app.models.weights import copy_out_of_file, refuse_missing_weights
 
 PROCESSOR_FILE = "preprocessor_config.json"
 VOCABULARY_FILES = ("tokenizer.json", "vocab.json")
@@ -81,9 +82,7 @@ class TextClip:
                 "Give the folder of a transformers CLIPModel with model.safetensors and its tokenizer.",
                 details=repr(error),
             ) from None
-        for tensor in model.parameters():
-            # Mapped files put weights at odd addresses, where the same sum can round differently.
-            tensor.data = tensor.data.clone()
+        copy_out_of_file(model)
         return cls(model.eval(), tokenizer, mean, deviation)
 
     def save(self, folder: Path) -> None:

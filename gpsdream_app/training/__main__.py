@@ -102,7 +102,6 @@ class Reporter:
         self.stop_requested = False
         self.deadline = time.monotonic() + 60 * minutes if minutes else None
         self._said = 0.0
-        self._stage = ""
 
     def stopped(self) -> bool:
         """Whether the person or the clock asked to stop."""

@@ -15,8 +15,6 @@ from gpsdream_app.models.location_encoder import LocationEncoder, frequencies_fo
 from gpsdream_app.models.pipeline import GPSDiffusionPipeline
 from gpsdream_app.training.config import LossConfig, ModelConfig
 
-MAX_BOX_SIDE_METRES = 60_000
-
 
 def location_encoder_for(
     box: Box, width: int, config: ModelConfig, *, has_heading: bool, base: bool

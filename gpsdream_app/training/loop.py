@@ -150,6 +150,7 @@ class Loop:
         self.step, self.samples_seen = 0, 0
         self.seconds_before = 0.0
         self.started = time.monotonic()
+        self._rate = 0.0
         found = checkpoints(out / "checkpoints")
         if found:
             facts = load_state(found[-1], learner, self.optimizer, self.average)
@@ -205,8 +206,6 @@ class Loop:
         if self.is_main:
             draw_curve(self.out / "log.csv", self.out / "loss.png")
         return self.step >= config.steps
-
-    _rate = 0.0
 
     def _one_step(self) -> float:
         config, accelerator = self.config, self.accelerator

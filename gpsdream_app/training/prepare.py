@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -105,7 +106,7 @@ def training_photos(records: list[PhotoRecord], config: DataConfig, seed: int) -
         own = View(0.5, record.caption, record.tags)
         if record.frontage is None:
             views = (own,) if own.caption or own.tags else ()
-            result.append((record.path, _replace(photo, views=views)))
+            result.append((record.path, replace(photo, views=views)))
             continue
         frame = LocalFrame(record.lat, record.lon)
         start = frame.to_metres(record.frontage.left_lat, record.frontage.left_lon)
@@ -119,13 +120,8 @@ def training_photos(records: list[PhotoRecord], config: DataConfig, seed: int) -
             views_of_parts.append(View(min(1.0, max(0.0, across)), part.caption, part.tags))
         views_of_parts.sort(key=lambda view: view.centre)
         views = tuple(views_of_parts) or ((own,) if own.caption or own.tags else ())
-        result.append((record.path, _replace(photo, frontage=(east, north), views=views)))
+        result.append((record.path, replace(photo, frontage=(east, north), views=views)))
     return result
-
-
-def _replace(photo: TrainingPhoto, **changes: object) -> TrainingPhoto:
-    values = {name: getattr(photo, name) for name in photo.__dataclass_fields__}
-    return TrainingPhoto(**{**values, **changes})
 
 
 def prepare(

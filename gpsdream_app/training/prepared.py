@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -174,9 +174,8 @@ class PreparedWriter:
         pixels = np.asarray(image, dtype=np.uint8)
         offset = self._file.tell()
         self._file.write(pixels.tobytes())
-        values = {name: getattr(photo, name) for name in photo.__dataclass_fields__}
         shape = {"height": image.height, "width": image.width, "offset": offset, "channels": 1 if grey else 3}
-        self._photos.append(TrainingPhoto(**{**values, **shape}))
+        self._photos.append(replace(photo, **shape))
 
     def finish(self, about: dict[str, Any]) -> PreparedPhotos:
         """Write the index and put the files in place."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import shiboken6
-from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QAction,
     QColor,
@@ -39,7 +39,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gpsdream_app.ui.icons import icon, icon_pixmap
+from gpsdream_app.ui.icons import icon
 from gpsdream_app.ui.phrases import tooltip
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import CONTROL_HEIGHT, RADIUS, SPACE_1, SPACE_2, SPACE_3, SPACE_4, TYPE_SMALL
@@ -793,11 +793,3 @@ class ChipRow(QWidget):
             chip.hide()
         self._more.setVisible(bool(last))
         self.setFixedHeight(y + self.HEIGHT)
-
-
-def paint_icon(painter: QPainter, name: str, colour: QColor, rect: QRect, scale: float) -> None:
-    """Draw an icon of ours in the middle of a rectangle, as large as its shorter side."""
-    side = min(rect.width(), rect.height())
-    target = QRect(0, 0, side, side)
-    target.moveCenter(rect.center())
-    painter.drawPixmap(target, icon_pixmap(name, colour.name(), side, scale))
