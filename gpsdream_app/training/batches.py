@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from gpsdream_app.domain.model_card import METRES_PER_DEGREE
-from gpsdream_app.training.prepared import Crop, PreparedPhotos, TrainingPhoto, View, crop_photo
+from gpsdream_app.models.pictures import pictures_from_pixels
+from gpsdream_app.photos.prepared import Crop, PreparedPhotos, TrainingPhoto, View, crop_photo
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,6 @@ class Batch:
     lon: torch.Tensor
     heading: torch.Tensor
     prompts: list[str]
-
-
-def pictures_from_pixels(pixels: Sequence[np.ndarray]) -> torch.Tensor:
-    """uint8 pictures (side, side, 3) to one tensor (n, 3, side, side), float32 in [-1, 1]."""
-    stacked = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
-    return stacked.float().div_(127.5).sub_(1)
 
 
 def compose_prompt(view: View | None, random: np.random.Generator) -> str:

@@ -16,9 +16,10 @@ from gpsdream_app.evaluation.area import Grid, areas_until_found, mass_of_densit
 from gpsdream_app.evaluation.statistics import bootstrap, median
 from gpsdream_app.models.gps_clip import DinoV2, GPSClip, info_nce
 from gpsdream_app.models.location_encoder import frequencies_for_box
-from gpsdream_app.training.batches import CropSampler, pictures_from_pixels
+from gpsdream_app.models.pictures import pictures_from_pixels
+from gpsdream_app.photos.prepared import PreparedPhotos, fixed_crops
+from gpsdream_app.training.batches import CropSampler
 from gpsdream_app.training.contrastive import ContrastiveConfig, keep_recipe, train_towers, varied_tones
-from gpsdream_app.training.prepared import PreparedPhotos, fixed_crops
 
 FACTS_FILE = "gps-clip.json"
 CELL_METRES = 50.0

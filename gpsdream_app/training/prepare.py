@@ -16,11 +16,11 @@ from gpsdream_app.domain.places import Box
 from gpsdream_app.geo.frames import LocalFrame, distance
 from gpsdream_app.photos.catalogue import Catalogue
 from gpsdream_app.photos.importer import import_folder
+from gpsdream_app.photos.prepared import PreparedPhotos, PreparedWriter, TrainingPhoto, View, box_of
 from gpsdream_app.photos.reader import open_picture
 from gpsdream_app.photos.records import PhotoRecord
 from gpsdream_app.photos.splits import split_photos
 from gpsdream_app.training.config import DataConfig
-from gpsdream_app.training.prepared import PreparedPhotos, PreparedWriter, TrainingPhoto, View, box_of
 
 FEWEST_PHOTOS = 8
 LARGEST_BOX_SIDE = 60_000.0  # metres; larger than any city, smaller than a mix-up of two

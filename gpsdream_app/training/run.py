@@ -24,15 +24,16 @@ from gpsdream_app.generation.previews import fit_preview
 from gpsdream_app.library.paths import catalogue_path
 from gpsdream_app.models.checkpoint import save_pipeline
 from gpsdream_app.models.codec import LappedAutoencoder
+from gpsdream_app.models.pictures import pictures_from_pixels
 from gpsdream_app.models.pipeline import GPSDiffusionPipeline
 from gpsdream_app.photos.catalogue import Catalogue
-from gpsdream_app.training.batches import CropSampler, pictures_from_pixels
+from gpsdream_app.photos.prepared import INDEX_FILE, PreparedPhotos, TrainingPhoto, fixed_crops
+from gpsdream_app.training.batches import CropSampler
 from gpsdream_app.training.build import build_small, open_base
 from gpsdream_app.training.codec import psnr, train_linear, train_refiner
 from gpsdream_app.training.config import TrainConfig
 from gpsdream_app.training.loop import BatchSource, Loop, Progress, without_accelerator
 from gpsdream_app.training.prepare import check_box, check_disk, coverage_of, photos_of, prepare
-from gpsdream_app.training.prepared import INDEX_FILE, PreparedPhotos, TrainingPhoto, fixed_crops
 from gpsdream_app.training.sources import CachedLatents, FreshLatents
 from gpsdream_app.training.tokenizer import train_tokenizer
 

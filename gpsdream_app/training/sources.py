@@ -10,10 +10,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from gpsdream_app.models.codec import LappedAutoencoder
+from gpsdream_app.models.pictures import pictures_from_pixels
 from gpsdream_app.models.pipeline import GPSDiffusionPipeline
-from gpsdream_app.training.batches import CropSampler, compose_prompt, pictures_from_pixels
+from gpsdream_app.photos.prepared import Crop, PreparedPhotos, fixed_crops
+from gpsdream_app.training.batches import CropSampler, compose_prompt
 from gpsdream_app.training.loop import LatentBatch
-from gpsdream_app.training.prepared import Crop, PreparedPhotos, fixed_crops
 
 
 def _columns(crops: Sequence[Crop]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

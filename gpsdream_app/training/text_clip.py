@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.models.text_clip import TextClip, build_text_clip
+from gpsdream_app.photos.prepared import PreparedPhotos, TrainingPhoto
 from gpsdream_app.training.batches import CropSampler
 from gpsdream_app.training.contrastive import ContrastiveConfig, keep_recipe, train_towers, varied_tones
-from gpsdream_app.training.prepared import PreparedPhotos, TrainingPhoto
 from gpsdream_app.training.tokenizer import train_tokenizer
 
 FACTS_FILE = "text-clip.json"

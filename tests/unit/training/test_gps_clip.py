@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 
 from gpsdream_app.domain.errors import GPSDreamError
 from gpsdream_app.models.gps_clip import open_gps_clip
+from gpsdream_app.photos.prepared import PreparedPhotos, PreparedWriter, TrainingPhoto
 from gpsdream_app.training.contrastive import ContrastiveConfig, learning_rate, varied_tones
 from gpsdream_app.training.gps_clip import FACTS_FILE, GPSClipConfig, train_gps_clip
-from gpsdream_app.training.prepared import PreparedPhotos, PreparedWriter, TrainingPhoto
 
 TINY = GPSClipConfig(
     image_size=16,

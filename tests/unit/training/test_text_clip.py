@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from gpsdream_app.domain.errors import GPSDreamError
 from gpsdream_app.models.text_clip import TextClip
-from gpsdream_app.training.prepared import PreparedPhotos, PreparedWriter, TrainingPhoto, View
+from gpsdream_app.photos.prepared import PreparedPhotos, PreparedWriter, TrainingPhoto, View
 from gpsdream_app.training.text_clip import FACTS_FILE, TextClipConfig, same_words, train_text_clip
 
 TINY = TextClipConfig(

@@ -11,10 +11,10 @@ from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.places import Box
 from gpsdream_app.geo.frames import LocalFrame, distance
 from gpsdream_app.photos.catalogue import Catalogue
+from gpsdream_app.photos.prepared import PIXELS_FILE, PreparedPhotos, View, crop_photo, fixed_crops
 from gpsdream_app.training.batches import CropSampler, compose_prompt
 from gpsdream_app.training.config import DataConfig
 from gpsdream_app.training.prepare import check_box, check_disk, coverage_of, photos_of, prepare
-from gpsdream_app.training.prepared import PIXELS_FILE, PreparedPhotos, View, crop_photo, fixed_crops
 from tests.unit.photos.pictures import exif, gps, scene
 
 
