@@ -5,45 +5,21 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
-
-from PIL import Image, ImageOps
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.model_card import METRES_PER_DEGREE, Coverage
 from gpsdream_app.domain.places import Box
 from gpsdream_app.geo.frames import LocalFrame, distance
-from gpsdream_app.photos.catalogue import Catalogue
-from gpsdream_app.photos.importer import import_folder
-from gpsdream_app.photos.prepared import PreparedPhotos, PreparedWriter, TrainingPhoto, View, box_of
-from gpsdream_app.photos.reader import open_picture
+from gpsdream_app.photos.prepared import PreparedPhotos, TrainingPhoto, box_of
 from gpsdream_app.photos.records import PhotoRecord
 from gpsdream_app.photos.splits import split_photos
+from gpsdream_app.photos.training_view import Report, photos_of, training_photos, whole_records, write_prepared
 from gpsdream_app.training.config import DataConfig
 
-FEWEST_PHOTOS = 8
+__all__ = ["check_box", "check_disk", "coverage_of", "photos_of", "prepare"]
+
 LARGEST_BOX_SIDE = 60_000.0  # metres; larger than any city, smaller than a mix-up of two
-Report = Callable[[int, int, str], None]
-
-
-def photos_of(folder: Path, catalogue: Catalogue, cancelled: Callable[[], bool] | None = None) -> list[PhotoRecord]:
-    """Import a folder and return its photos with a place; if it was cancelled, those that were read.
-
-    Raises:
-        GPSDreamError: if there are too few of them, with what became of the others.
-    """
-    report = import_folder(folder, catalogue, cancelled=cancelled)
-    records = list(catalogue.photos(folder.resolve(), for_training=True))
-    if len(records) < FEWEST_PHOTOS and not report.cancelled:
-        others = ", ".join(f"{count} {reason.value.replace('_', ' ')}" for reason, count in report.counts.items())
-        raise GPSDreamError(
-            ErrorKind.BAD_PHOTO,
-            f"“{folder.name}” holds {len(records)} photos with a place; training needs at least {FEWEST_PHOTOS}.",
-            "Add geotagged photos, or a CSV file with the columns file, lat and lon.",
-            details=f"What became of the files: {others or 'there are none'}.",
-        )
-    return records
 
 
 def check_box(box: Box) -> None:
@@ -80,50 +56,6 @@ def check_disk(folder: Path, needed: int) -> None:
         )
 
 
-def training_photos(records: list[PhotoRecord], config: DataConfig, seed: int) -> list[tuple[Path, TrainingPhoto]]:
-    """Turn photo records into what training sees.
-
-    Crops of a photograph that is there as a whole, with its frontage, become words for parts of it: random crops of
-    the whole are worth more than the few that somebody cut.
-    """
-    wholes = {str(record.path): record for record in records if record.frontage is not None}
-    parts: dict[str, list[PhotoRecord]] = {}
-    for record in records:
-        if record.source in wholes and record.source != str(record.path):
-            parts.setdefault(record.source, []).append(record)
-    used = [record for record in records if record.source not in wholes or str(record.path) in wholes]
-    held_out = set(split_photos(used, fraction=config.validation_share, seed=seed).validation)
-    result = []
-    for record in used:
-        photo = TrainingPhoto(
-            record.path.name,
-            record.lat,
-            record.lon,
-            record.heading,
-            record.source or record.path.name,
-            validation=record.path in held_out,
-        )
-        own = View(0.5, record.caption, record.tags)
-        if record.frontage is None:
-            views = (own,) if own.caption or own.tags else ()
-            result.append((record.path, replace(photo, views=views)))
-            continue
-        frame = LocalFrame(record.lat, record.lon)
-        start = frame.to_metres(record.frontage.left_lat, record.frontage.left_lon)
-        end = frame.to_metres(record.frontage.right_lat, record.frontage.right_lon)
-        east, north = end[0] - start[0], end[1] - start[1]
-        views_of_parts = []
-        for part in parts.get(str(record.path), ()):
-            # The crop's own place says where across the photo it was cut.
-            x, y = frame.to_metres(part.lat, part.lon)
-            across = 0.5 + (x * east + y * north) / (east**2 + north**2)
-            views_of_parts.append(View(min(1.0, max(0.0, across)), part.caption, part.tags))
-        views_of_parts.sort(key=lambda view: view.centre)
-        views = tuple(views_of_parts) or ((own,) if own.caption or own.tags else ())
-        result.append((record.path, replace(photo, frontage=(east, north), views=views)))
-    return result
-
-
 def prepare(
     records: list[PhotoRecord],
     folder: Path,
@@ -139,25 +71,15 @@ def prepare(
         GPSDreamError: for too few photos, a box larger than a city, or a full disk.
         KeyboardInterrupt: if it was cancelled.
     """
-    chosen = training_photos(records, config, seed)
+    used = whole_records(records)
+    held_out = split_photos(used, fraction=config.validation_share, seed=seed).validation
+    chosen = training_photos(records, held_out)
     # Before anything is written: a prepared folder is used again, and would be refused again after a cleaning.
     check_box(box_of((photo for _, photo in chosen), config.box_margin_metres))
     check_disk(folder, sum(config.stored_side**2 * 3 * 2 for _ in chosen) + 200_000_000)
-    writer = PreparedWriter(folder, config.stored_side)
-    left_out: list[str] = []
-    for number, (path, photo) in enumerate(chosen, start=1):
-        if cancelled is not None and cancelled():
-            raise KeyboardInterrupt
-        try:
-            with open_picture(path) as image:
-                writer.add(ImageOps.exif_transpose(image), photo, config.picture_area)
-        except (OSError, ValueError, Image.DecompressionBombError):
-            left_out.append(path.name)
-        if report and (number % 20 == 0 or number == len(chosen)):
-            report(number, len(chosen), "photos made ready")
-    if len(chosen) - len(left_out) < FEWEST_PHOTOS:
-        raise GPSDreamError(ErrorKind.BAD_PHOTO, "Too few of the photos can be decoded.", details=", ".join(left_out))
-    return writer.finish({"left_out": left_out, "photos": len(chosen) - len(left_out)})
+    return write_prepared(
+        chosen, folder, side=config.stored_side, area=config.picture_area, report=report, cancelled=cancelled
+    )
 
 
 def coverage_of(prepared: PreparedPhotos, photos: Sequence[TrainingPhoto], cell_metres: float) -> Coverage:
