@@ -78,7 +78,7 @@ def training_photos(records: Sequence[PhotoRecord], held_out: Collection[Path]) 
     for record in records:
         if record.source in wholes and record.source != str(record.path):
             parts.setdefault(record.source, []).append(record)
-    result = []
+    result: list[tuple[Path, TrainingPhoto]] = []
     for record in whole_records(records):
         photo = TrainingPhoto(
             record.path.name,
@@ -90,7 +90,7 @@ def training_photos(records: Sequence[PhotoRecord], held_out: Collection[Path]) 
         )
         own = View(0.5, record.caption, record.tags)
         if record.frontage is None:
-            views = (own,) if own.caption or own.tags else ()
+            views: tuple[View, ...] = (own,) if own.caption or own.tags else ()
             result.append((record.path, replace(photo, views=views)))
             continue
         frame = LocalFrame(record.lat, record.lon)
