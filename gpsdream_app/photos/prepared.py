@@ -174,7 +174,7 @@ class PreparedWriter:
         pixels = np.asarray(image, dtype=np.uint8)
         offset = self._file.tell()
         self._file.write(pixels.tobytes())
-        shape = {"height": image.height, "width": image.width, "offset": offset, "channels": 1 if grey else 3}
+        shape: dict[str, Any] = {"height": image.height, "width": image.width, "offset": offset, "channels": 1 if grey else 3}
         self._photos.append(replace(photo, **shape))
 
     def finish(self, about: dict[str, Any]) -> PreparedPhotos:
@@ -190,13 +190,18 @@ class PreparedWriter:
 
 @dataclass(frozen=True, slots=True)
 class Crop:
-    """A square crop: pixels (side, side, 3) uint8, its place and its words."""
+    """A square crop: pixels (side, side, 3) uint8, its place and its words.
+
+    Attributes:
+        metres: how much of the frontage it shows; None if that is not known.
+    """
 
     pixels: np.ndarray
     lat: float
     lon: float
     heading: float | None
     view: View | None
+    metres: float | None = None
 
 
 def crop_photo(
@@ -228,7 +233,8 @@ def crop_photo(
     centre = (left + square / 2) / width
     lat, lon = photo.place_at(centre)
     view = photo.words_at(centre, reach=0.5 * square / width)
-    return Crop(np.asarray(image), lat, lon, photo.heading, view)
+    metres = None if photo.frontage is None else math.hypot(*photo.frontage) * square / width
+    return Crop(np.asarray(image), lat, lon, photo.heading, view, metres)
 
 
 def fixed_crops(prepared: PreparedPhotos, photos: Iterable[TrainingPhoto], side: int) -> Iterator[Crop]:
