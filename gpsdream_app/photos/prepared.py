@@ -174,7 +174,12 @@ class PreparedWriter:
         pixels = np.asarray(image, dtype=np.uint8)
         offset = self._file.tell()
         self._file.write(pixels.tobytes())
-        shape: dict[str, Any] = {"height": image.height, "width": image.width, "offset": offset, "channels": 1 if grey else 3}
+        shape: dict[str, Any] = {
+            "height": image.height,
+            "width": image.width,
+            "offset": offset,
+            "channels": 1 if grey else 3,
+        }
         self._photos.append(replace(photo, **shape))
 
     def finish(self, about: dict[str, Any]) -> PreparedPhotos:
