@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from gpsdream_app.domain.errors import ErrorKind, Failure
+from gpsdream_app.domain.explanations import Explanation
 from gpsdream_app.domain.results import Result
 
 
@@ -73,6 +74,8 @@ class Loading(Event):
 class Step(Event):
     """Denoising step `index` (from 1) of `total`, counted over all pictures of the job.
 
+    A job that explains a picture counts the steps of drawing it again and what it does after that.
+
     Attributes:
         picture: which picture of the job is being drawn, from 0.
         seconds_left: an estimate for the whole job; None while there is none.
@@ -96,8 +99,16 @@ class PictureFinished(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Explained(Event):
+    """The answer of a job that explains a picture; `Finished` without results comes next."""
+
+    name: ClassVar[str] = "explained"
+    explanation: Explanation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finished(Event):
-    """The job is done; all its pictures have been announced by `PictureFinished` before."""
+    """The job is done; its pictures or its explanation have been announced before."""
 
     name: ClassVar[str] = "finished"
     results: tuple[Result, ...] = ()
@@ -120,7 +131,7 @@ class Cancelled(Event):
 
 EVENTS: dict[str, type[Event]] = {
     cls.name: cls
-    for cls in (EngineChanged, Queued, Started, Loading, Step, PictureFinished, Finished, Failed, Cancelled)
+    for cls in (EngineChanged, Queued, Started, Loading, Step, PictureFinished, Explained, Finished, Failed, Cancelled)
 }
 TERMINAL_EVENTS = (Finished, Failed, Cancelled)
 
@@ -135,6 +146,9 @@ def event_to_dict(event: Event) -> tuple[dict[str, Any], bytes]:
             blob = value
         elif isinstance(value, Result):
             data[field.name] = value.to_dict()
+        elif isinstance(value, Explanation):
+            data[field.name] = value.to_dict()
+            blob = value.picture
         elif isinstance(value, Failure):
             data[field.name] = {
                 "kind": value.kind,
@@ -161,6 +175,8 @@ def event_from_dict(data: Mapping[str, Any], blob: bytes = b"") -> Event:
         values["failure"] = Failure(**{**values["failure"], "kind": ErrorKind(values["failure"]["kind"])})
     if "result" in values:
         values["result"] = Result.from_dict(values["result"])
+    if "explanation" in values:
+        values["explanation"] = Explanation.from_dict(values["explanation"], blob)
     if "results" in values:
         values["results"] = tuple(Result.from_dict(item) for item in values["results"])
     return cls(**values)

@@ -21,6 +21,7 @@ from gpsdream_app.domain.events import (
     Queued,
     Started,
 )
+from gpsdream_app.domain.explanations import ExplainRequest, JobRequest
 from gpsdream_app.domain.requests import GenerateRequest
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ Listener = Callable[[Event], None]
 
 
 class Engine(ABC):
-    """Draws pictures for requests, one job at a time, in the order in which they came.
+    """Draws pictures for requests and explains them, one job at a time, in the order in which they came.
 
     Every job that was submitted ends with exactly one `Finished`, `Failed` or `Cancelled`. No method
     blocks, but for `shutdown`. Listeners are called on a thread of the engine, one event after the other, never
@@ -61,6 +62,21 @@ class Engine(ABC):
         """
 
     @abstractmethod
+    def explain(self, request: ExplainRequest, job_id: str | None = None) -> str:
+        """Put a job that explains a picture at the end of the queue; it waits, ends and is cancelled like any other.
+
+        Args:
+            request: which picture.
+            job_id: the job's name; a new one is made if None.
+
+        Returns:
+            The job's id. `Explained` tells the answer, before `Finished`.
+
+        Raises:
+            GPSDreamError: as `submit`.
+        """
+
+    @abstractmethod
     def cancel(self, job_id: str) -> None:
         """End one job, waiting or running. An unknown or finished job is left as it is."""
 
@@ -88,8 +104,8 @@ class Engine(ABC):
     def remove_listener(self, listener: Listener) -> None:
         """Stop calling a listener; an unknown one is ignored."""
 
-    def stream(self, request: GenerateRequest, job_id: str | None = None) -> Iterator[Event]:
-        """Submit a job and yield its events, and those of the engine itself, up to the job's last one.
+    def stream(self, request: JobRequest, job_id: str | None = None) -> Iterator[Event]:
+        """Put a job of either sort into the queue and yield its events, and those of the engine, up to its last one.
 
         Leaving the loop early cancels the job.
         """
@@ -98,7 +114,10 @@ class Engine(ABC):
         self.add_listener(events.put)
         ended = False
         try:
-            self.submit(request, job_id)
+            if isinstance(request, ExplainRequest):
+                self.explain(request, job_id)
+            else:
+                self.submit(request, job_id)
             while not ended:
                 event = events.get()
                 if event.job_id in ("", job_id):
@@ -120,7 +139,7 @@ class Job:
     """A job that was handed to whatever draws."""
 
     job_id: str
-    request: GenerateRequest
+    request: JobRequest
     started: bool = False
     cancel_asked: bool = False
 
@@ -136,7 +155,7 @@ class QueueEngine(Engine):
         self._lock = threading.RLock()
         self._state = EngineState.STOPPED
         self._seq = 0
-        self._waiting: dict[str, GenerateRequest] = {}
+        self._waiting: dict[str, JobRequest] = {}
         self._current: Job | None = None
         self._closed = False
         self._listeners: list[Listener] = []
@@ -161,6 +180,13 @@ class QueueEngine(Engine):
 
     def submit(self, request: GenerateRequest, job_id: str | None = None) -> str:
         """Put a job at the end of the queue, and start the engine if it does not run."""
+        return self._put(request, job_id)
+
+    def explain(self, request: ExplainRequest, job_id: str | None = None) -> str:
+        """Put a job that explains a picture at the end of the queue, and start the engine if it does not run."""
+        return self._put(request, job_id)
+
+    def _put(self, request: JobRequest, job_id: str | None) -> str:
         job_id = job_id or new_job_id()
         with self._lock:
             if self._closed:

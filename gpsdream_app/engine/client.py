@@ -19,6 +19,7 @@ from typing import Any
 import gpsdream_app
 from gpsdream_app.domain.errors import ErrorKind, Failure, GPSDreamError
 from gpsdream_app.domain.events import TERMINAL_EVENTS, EngineState, event_from_dict
+from gpsdream_app.domain.explanations import ExplainRequest
 from gpsdream_app.engine.base import Job, QueueEngine
 from gpsdream_app.engine.frames import FrameError, pack_frame, read_frame
 from gpsdream_app.library.paths import log_dir
@@ -136,7 +137,8 @@ class ProcessEngine(QueueEngine):
 
     def _begin(self, job: Job) -> None:
         if self._child:
-            self._child.send({"command": "submit", "job_id": job.job_id, "request": job.request.to_dict()})
+            command = "explain" if isinstance(job.request, ExplainRequest) else "submit"
+            self._child.send({"command": command, "job_id": job.job_id, "request": job.request.to_dict()})
 
     def _interrupt(self, job_id: str) -> None:
         child = self._child

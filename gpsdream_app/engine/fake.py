@@ -23,6 +23,7 @@ from gpsdream_app.domain.errors import ErrorKind, Failure, GPSDreamError
 from gpsdream_app.domain.events import (
     Cancelled,
     EngineState,
+    Explained,
     Failed,
     Finished,
     Loading,
@@ -30,12 +31,15 @@ from gpsdream_app.domain.events import (
     Started,
     Step,
 )
+from gpsdream_app.domain.explanations import ExplainRequest, Explanation, JobRequest, TokenKind, TokenMap
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.domain.results import Result
 from gpsdream_app.engine.base import Job, QueueEngine
 from gpsdream_app.engine.finishing import finish_picture
 from gpsdream_app.library.paths import pictures_dir
 
+MAP_CELLS = 16  # along a side of an attention map
+COMPARED_PLACES = 20
 STAGES = ("loading text encoder", "loading U-Net", "loading location encoder", "loading autoencoder")
 DIED = Failure(
     ErrorKind.ENGINE_DIED,
@@ -51,10 +55,10 @@ OUT_OF_MEMORY = Failure(
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """How a job goes.
+    """How a job goes, be it to draw or to explain.
 
     Attributes:
-        step_seconds: how long a denoising step takes.
+        step_seconds: how long a denoising step takes, or one of the other places that an explanation looks at.
         load_seconds: how long each of the stages of loading a model takes.
         fail_at: step (from 1, over all pictures) at which the job fails; 0 while loading; None never.
         failure: what it fails with.
@@ -79,7 +83,7 @@ class _DiedError(Exception):
 
 
 class FakeEngine(QueueEngine):
-    """Draws deterministic postcards and writes them as real PNG files with metadata.
+    """Draws deterministic postcards and writes them as real PNG files with metadata; explains them as it pleases.
 
     Attributes:
         script: how jobs go from now on; or a callable that tells it for a request.
@@ -88,7 +92,7 @@ class FakeEngine(QueueEngine):
 
     def __init__(
         self,
-        script: Script | Callable[[GenerateRequest], Script] | None = None,
+        script: Script | Callable[[JobRequest], Script] | None = None,
         *,
         pictures: Path | None = None,
         size: int = 256,
@@ -101,7 +105,7 @@ class FakeEngine(QueueEngine):
             size: side of a picture, pixels.
         """
         super().__init__()
-        self.script: Script | Callable[[GenerateRequest], Script] = script or Script()
+        self.script: Script | Callable[[JobRequest], Script] = script or Script()
         self.gate = threading.Event()
         self.gate.set()
         self._scripts: deque[Script] = deque()
@@ -156,7 +160,7 @@ class FakeEngine(QueueEngine):
             else:
                 self._draw(task)
 
-    def _script_of(self, request: GenerateRequest) -> Script:
+    def _script_of(self, request: JobRequest) -> Script:
         if self._scripts:
             return self._scripts.popleft()
         return self.script if isinstance(self.script, Script) else self.script(request)
@@ -189,7 +193,11 @@ class FakeEngine(QueueEngine):
                 if script.fail_at == 0:
                     raise GPSDreamError(script.failure.kind, script.failure.message, script.failure.hint)
                 self._model = job.request.model
-            results = self._draw_pictures(job_id, job.request, script)
+            results: tuple[Result, ...] = ()
+            if isinstance(job.request, ExplainRequest):
+                self._explain_picture(job_id, job.request.one, script)
+            else:
+                results = self._draw_pictures(job_id, job.request, script)
         except _StoppedError:
             self._accept(Cancelled(job_id=job_id))
         except GPSDreamError as error:
@@ -214,6 +222,27 @@ class FakeEngine(QueueEngine):
         if self._stop.is_set():
             raise _StoppedError
 
+    def _take_step(self, index: int, script: Script) -> None:
+        """Spend the time of a step, and do what the script has for it."""
+        self._wait(script.step_seconds)
+        if script.die_at == index:
+            raise _DiedError
+        if script.fail_at == index:
+            raise GPSDreamError(script.failure.kind, script.failure.message, script.failure.hint)
+
+    def _explain_picture(self, job_id: str, request: GenerateRequest, script: Script) -> None:
+        places = COMPARED_PLACES if request.place else 0
+        total = request.steps + places
+        image = draw_postcard(request, self._size)
+        for index in range(1, total + 1):
+            self._take_step(index, script)
+            preview = b""
+            if script.preview_every and index <= request.steps and index % script.preview_every == 0:
+                preview = _preview(image, index / request.steps, request.seed)
+            left = (total - index) * script.step_seconds
+            self._accept(Step(job_id=job_id, index=index, total=total, seconds_left=left, preview=preview))
+        self._accept(Explained(job_id=job_id, explanation=explain_postcard(request, self._size)))
+
     def _draw_pictures(self, job_id: str, request: GenerateRequest, script: Script) -> tuple[Result, ...]:
         total = request.steps * request.count
         results = []
@@ -223,11 +252,7 @@ class FakeEngine(QueueEngine):
             image = draw_postcard(one, self._size)
             for number in range(1, request.steps + 1):
                 index = picture * request.steps + number
-                self._wait(script.step_seconds)
-                if script.die_at == index:
-                    raise _DiedError
-                if script.fail_at == index:
-                    raise GPSDreamError(script.failure.kind, script.failure.message, script.failure.hint)
+                self._take_step(index, script)
                 preview = b""
                 if script.preview_every and number % script.preview_every == 0:
                     preview = _preview(image, number / request.steps, one.seed)
@@ -297,6 +322,56 @@ def draw_postcard(request: GenerateRequest, size: int = 256) -> Image.Image:
         text = " ".join(line.split())[:60].encode("latin-1", "replace").decode("latin-1")
         draw.text((size * 0.04, street + size * (0.03 + 0.085 * number)), text, fill=(245, 240, 230), font=font)
     return image
+
+
+def explain_postcard(request: GenerateRequest, size: int = 256) -> Explanation:
+    """Invent an explanation that depends on everything in the request.
+
+    Every token looks at a spot of its own; the place's tokens are told apart from the words.
+
+    Args:
+        request: one picture.
+        size: side of the picture, pixels.
+
+    Returns:
+        Equal requests give equal explanations.
+    """
+    dice = random.Random(hashlib.sha256(b"why" + request.to_json().encode("ascii", "backslashreplace")).digest())
+    words = [word.strip(',.;:!?()[]"') for word in request.prompt.split()]
+    place = request.place
+    shares = [dice.uniform(0.01, 0.06) for word in words if word]
+    shares = [share * min(1.0, 0.9 / sum(shares)) for share in shares]
+    tokens = [_spot(dice, word, TokenKind.WORD, share) for word, share in zip(filter(None, words), shares, strict=True)]
+    if place:
+        longitude = dice.uniform(0.3, 0.5)
+        heading = 0.0 if place.heading is None else dice.uniform(0.05, 0.25)
+        tokens.append(_spot(dice, "longitude", TokenKind.LONGITUDE, longitude))
+        tokens.append(_spot(dice, "latitude", TokenKind.LATITUDE, 1 - longitude - heading))
+        if place.heading is not None:
+            tokens.append(_spot(dice, "heading", TokenKind.HEADING, heading))
+    buffer = io.BytesIO()
+    draw_postcard(request, size).save(buffer, "PNG")
+    return Explanation(
+        request=request,
+        picture=buffer.getvalue(),
+        tokens=tuple(tokens),
+        other_share=1 - sum(shares),
+        location_apart=True,
+        typicality=dice.uniform(-0.01, 0.05) if place else None,
+        typicality_error=0.004 if place else 0.0,
+        typicality_rank=dice.randint(0, COMPARED_PLACES) / COMPARED_PLACES if place else None,
+        places_compared=COMPARED_PLACES if place else 0,
+    )
+
+
+def _spot(dice: random.Random, label: str, kind: TokenKind, share: float) -> TokenMap:
+    """A map that is brightest at one spot, at its darkest 0 and at its brightest 1."""
+    x, y, width = dice.uniform(0, MAP_CELLS - 1), dice.uniform(0, MAP_CELLS - 1), dice.uniform(2, 5)
+    cells = range(MAP_CELLS)
+    rows = [[math.exp(-((column - x) ** 2 + (row - y) ** 2) / (2 * width**2)) for column in cells] for row in cells]
+    least, most = min(map(min, rows)), max(map(max, rows))
+    scaled = tuple(tuple((value - least) / (most - least) for value in row) for row in rows)
+    return TokenMap(label, kind, scaled, share, low=share * dice.uniform(0.1, 0.5), high=share * dice.uniform(1.5, 2))
 
 
 def _preview(image: Image.Image, share: float, seed: int) -> bytes:

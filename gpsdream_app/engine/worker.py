@@ -33,6 +33,7 @@ from gpsdream_app.domain.events import (
     EngineChanged,
     EngineState,
     Event,
+    Explained,
     Failed,
     Finished,
     Loading,
@@ -41,6 +42,7 @@ from gpsdream_app.domain.events import (
     Step,
     event_to_dict,
 )
+from gpsdream_app.domain.explanations import ExplainRequest, Explanation, JobRequest
 from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.domain.results import Result
@@ -63,7 +65,7 @@ Report = Callable[[int, int, str], None]
 
 
 class Painter(Protocol):
-    """A loaded model. `gpsdream_app.generation.draw` has the real one."""
+    """A loaded model. `gpsdream_app.evaluation.explaining` has the real one."""
 
     @property
     def card(self) -> ModelCard:
@@ -78,6 +80,11 @@ class Painter(Protocol):
     ) -> Iterator[tuple[int, Image.Image]]:
         """Yield (picture from 0, image) as they are finished. Raises DrawingCancelled when asked to stop."""
 
+    def explain(
+        self, request: GenerateRequest, *, on_step: OnStep | None, cancelled: Callable[[], bool] | None
+    ) -> Explanation:
+        """Draw the one picture of a request again and tell why it looks so. Raises DrawingCancelled, too."""
+
 
 class LoadPainter(Protocol):
     """Loads the painter of a model folder."""
@@ -89,7 +96,7 @@ class LoadPainter(Protocol):
 @dataclass(slots=True)
 class _Job:
     job_id: str
-    request: GenerateRequest
+    request: JobRequest
     loading: bool = False
     cancelled: bool = False
     ended: bool = False
@@ -177,7 +184,9 @@ class Worker:
     def _answer(self, header: dict[str, Any]) -> None:
         command, job_id = header.get("command"), str(header.get("job_id", ""))
         if command == "submit":
-            self._submit(job_id, header.get("request"))
+            self._submit(job_id, GenerateRequest.from_dict, header.get("request"))
+        elif command == "explain":
+            self._submit(job_id, ExplainRequest.from_dict, header.get("request"))
         elif command == "cancel":
             self._cancel(job_id)
         elif command == "cancel_all":
@@ -196,9 +205,9 @@ class Worker:
         else:
             log.error("Unknown command %r.", command)
 
-    def _submit(self, job_id: str, data: Any) -> None:
+    def _submit(self, job_id: str, read: Callable[[Any], JobRequest], data: Any) -> None:
         try:
-            request = GenerateRequest.from_dict(data)
+            request = read(data)
         except Exception as error:
             self._send(Failed(job_id=job_id, failure=failure_from(error)))
             return
@@ -323,7 +332,7 @@ class Worker:
                 if job.cancelled:
                     self._tell(job, Cancelled(job_id=job_id))
                     return
-            results = self._draw(job, loaded)
+            results = self._answer_job(job, loaded)
         except Exception as error:
             # By its name, because its module imports torch.
             if type(error).__name__ == "DrawingCancelled" or (job.cancelled and not is_out_of_memory(error)):
@@ -354,8 +363,17 @@ class Worker:
         self._loaded = _Loaded(folder, weights, painter)
         return self._loaded
 
-    def _draw(self, job: _Job, loaded: _Loaded) -> tuple[Result, ...]:
-        request, painter = job.request, loaded.painter
+    def _answer_job(self, job: _Job, loaded: _Loaded) -> tuple[Result, ...]:
+        if isinstance(job.request, GenerateRequest):
+            return self._draw(job, job.request, loaded)
+        explanation = loaded.painter.explain(
+            job.request.one, on_step=_Steps(self, job), cancelled=lambda: job.cancelled
+        )
+        self._tell(job, Explained(job_id=job.job_id, explanation=explanation))
+        return ()
+
+    def _draw(self, job: _Job, request: GenerateRequest, loaded: _Loaded) -> tuple[Result, ...]:
+        painter = loaded.painter
         pictures = self._pictures or pictures_dir()
         place, coverage = request.place, painter.card.coverage
         distance = coverage.distance(place.lat, place.lon) if place and coverage else None

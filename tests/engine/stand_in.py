@@ -1,6 +1,6 @@
 """A model that needs no torch, for tests of the engine's process; run as a program, it is that process.
 
-A prompt such as "hold=FILE die=3" says what happens: see `draw`.
+A prompt such as "hold=FILE die=3" says what happens: see `obey`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from pathlib import Path
 from PIL import Image
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+from gpsdream_app.domain.explanations import Explanation
 from gpsdream_app.domain.model_card import CARD_FILE, Coverage, ModelCard
 from gpsdream_app.domain.places import Box
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.engine import worker
-from gpsdream_app.engine.fake import STAGES, draw_postcard
+from gpsdream_app.engine.fake import COMPARED_PLACES, STAGES, draw_postcard, explain_postcard
 from gpsdream_app.library.model_folders import read_card
 
 COMMAND = [sys.executable, "-P", __file__]
@@ -68,36 +69,55 @@ class StandIn:
         on_step: Callable[[int, int, int, Image.Image | None], None] | None,
         cancelled: Callable[[], bool] | None,
     ) -> Iterator[tuple[int, Image.Image]]:
-        orders = dict(word.split("=", 1) for word in request.prompt.split() if "=" in word)
         assert on_step and cancelled
-        if "print" in orders:
-            print("noise on sys.stdout")
-            os.write(1, b"noise on descriptor 1\n")
-            subprocess.run(["echo", "noise of a child"], check=True)
         for picture in range(request.count):
             image = draw_postcard(request.picture(picture), 64)
             for number in range(request.steps):
                 index = picture * request.steps + number + 1
-                if "hold" in orders:
-                    wait_for_file(orders["hold"], cancelled)
-                if cancelled():
-                    raise DrawingCancelled
-                if orders.get("die") == str(index):
-                    os.kill(os.getpid(), signal.SIGKILL)
-                if orders.get("hang") == str(index):
-                    while True:
-                        time.sleep(1)
-                if orders.get("fail") == str(index):
-                    raise {
-                        "memory": OutOfMemoryError("CUDA out of memory"),
-                        "python-memory": MemoryError(),
-                        "disk": OSError(28, "No space left on device", "/somewhere"),
-                        "device": RuntimeError("CUDA error: an illegal memory access was encountered"),
-                        "person": GPSDreamError(ErrorKind.BAD_LOCATION, "There is no such place.", "Look again."),
-                        "fault": ZeroDivisionError("division by zero"),
-                    }[orders.get("how", "fault")]
+                obey(request.prompt, index, cancelled)
                 on_step(index, request.steps * request.count, picture, image)
             yield picture, image
+
+    def explain(
+        self,
+        request: GenerateRequest,
+        *,
+        on_step: Callable[[int, int, int, Image.Image | None], None] | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> Explanation:
+        assert on_step and cancelled
+        total = request.steps + COMPARED_PLACES
+        for index in range(1, total + 1):
+            obey(request.prompt, index, cancelled)
+            on_step(index, total, 0, draw_postcard(request, 64) if index <= request.steps else None)
+        return explain_postcard(request, 64)
+
+
+def obey(prompt: str, index: int, cancelled: Callable[[], bool]) -> None:
+    """Do what the prompt has for a step."""
+    orders = dict(word.split("=", 1) for word in prompt.split() if "=" in word)
+    if "print" in orders and index == 1:
+        print("noise on sys.stdout")
+        os.write(1, b"noise on descriptor 1\n")
+        subprocess.run(["echo", "noise of a child"], check=True)
+    if "hold" in orders:
+        wait_for_file(orders["hold"], cancelled)
+    if cancelled():
+        raise DrawingCancelled
+    if orders.get("die") == str(index):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if orders.get("hang") == str(index):
+        while True:
+            time.sleep(1)
+    if orders.get("fail") == str(index):
+        raise {
+            "memory": OutOfMemoryError("CUDA out of memory"),
+            "python-memory": MemoryError(),
+            "disk": OSError(28, "No space left on device", "/somewhere"),
+            "device": RuntimeError("CUDA error: an illegal memory access was encountered"),
+            "person": GPSDreamError(ErrorKind.BAD_LOCATION, "There is no such place.", "Look again."),
+            "fault": ZeroDivisionError("division by zero"),
+        }[orders.get("how", "fault")]
 
 
 def make_model(folder: Path, title: str = "Stand-in") -> Path:

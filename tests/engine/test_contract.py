@@ -16,6 +16,7 @@ from gpsdream_app.domain.events import (
     TERMINAL_EVENTS,
     Cancelled,
     EngineState,
+    Explained,
     Failed,
     Finished,
     Loading,
@@ -24,6 +25,7 @@ from gpsdream_app.domain.events import (
     Started,
     Step,
 )
+from gpsdream_app.domain.explanations import ExplainRequest, JobRequest, TokenKind
 from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.engine.base import Engine
@@ -69,8 +71,9 @@ class FakeBench(Bench):
         super().__init__()
 
     @staticmethod
-    def script(request: GenerateRequest) -> Script:
-        orders = dict(word.split("=") for word in request.prompt.split())
+    def script(request: JobRequest) -> Script:
+        prompt = request.one.prompt if isinstance(request, ExplainRequest) else request.prompt
+        orders = dict(word.split("=") for word in prompt.split() if "=" in word)
         fail, die = (int(orders[key]) if key in orders else None for key in ("fail", "die"))
         return Script(fail_at=fail, die_at=die)
 
@@ -316,3 +319,97 @@ def test_leaving_a_stream_cancels_its_job(bench: Bench) -> None:
             break
     stream.close()  # type: ignore[attr-defined]
     assert isinstance(bench.seen.end_of("left"), Cancelled)
+
+
+def test_a_picture_is_explained_after_it_was_drawn_again(bench: Bench) -> None:
+    drawn = bench.seen.end_of(bench.engine.submit(bench.request("a church", count=2, seed=7)))
+    job_id = bench.engine.explain(ExplainRequest(bench.request("a church", count=2, seed=7), picture=1))
+    end = bench.seen.end_of(job_id)
+    assert isinstance(end, Finished)
+    assert end.results == ()
+    names = bench.seen.names(job_id)
+    assert names[:3] == ["queued", "started", "step"]
+    assert names[-3:] == ["step", "explained", "finished"]
+    steps = [event for event in bench.seen.of(job_id) if isinstance(event, Step)]
+    assert [event.index for event in steps] == list(range(1, steps[-1].total + 1))
+    assert steps[0].preview
+    explanation = bench.seen.first(Explained, job_id).explanation
+    assert explanation.request == drawn.results[1].request
+    with Image.open(io.BytesIO(explanation.picture)) as again:
+        assert again.tobytes() == opened(drawn.results[1].path).tobytes()
+    assert [token.label for token in explanation.tokens] == ["a", "church", "longitude", "latitude", "heading"]
+    assert [token.kind for token in explanation.tokens] == [TokenKind.WORD, *TokenKind]
+    for token in explanation.tokens:
+        values = [value for row in token.map for value in row]
+        assert len({len(row) for row in token.map}) == 1
+        assert (min(values), max(values)) == (0, 1)
+        assert 0 <= token.low <= token.share <= token.high <= 1
+    assert explanation.typicality is not None
+    assert explanation.places_compared > 0
+    assert 0 <= explanation.typicality_rank <= 1
+
+
+def test_the_same_picture_has_the_same_explanation(bench: Bench) -> None:
+    told = []
+    for seed in (1, 1, 2):
+        job_id = bench.engine.explain(ExplainRequest(bench.request("a church", seed=seed)))
+        bench.seen.end_of(job_id)
+        told.append(bench.seen.first(Explained, job_id).explanation)
+    assert told[0] == told[1] != told[2]
+
+
+def test_explanations_wait_among_drawings(bench: Bench) -> None:
+    request = bench.request(hold=True)
+    jobs = [
+        bench.engine.submit(request),
+        bench.engine.explain(ExplainRequest(request)),
+        bench.engine.submit(request),
+        bench.engine.explain(ExplainRequest(request), "mine"),
+    ]
+    bench.seen.first(Started, jobs[0])
+    bench.seen.wait(lambda event: event.job_id == "mine" and isinstance(event, Queued) and event.position == 2)
+    with pytest.raises(GPSDreamError, match="already"):
+        bench.engine.explain(ExplainRequest(request), "mine")
+    bench.engine.cancel(jobs[1])
+    assert isinstance(bench.seen.end_of(jobs[1]), Cancelled)
+    assert bench.seen.names(jobs[1])[-1] == "cancelled"
+    bench.release()
+    assert isinstance(bench.seen.end_of("mine"), Finished)
+    order = [event.job_id for event in bench.seen.events if isinstance(event, (Started, Finished))]
+    assert order == [job for job in (jobs[0], jobs[2], "mine") for _ in range(2)]
+
+
+def test_an_explanation_can_be_stopped(bench: Bench) -> None:
+    job_id = bench.engine.explain(ExplainRequest(bench.request(hold=True)))
+    bench.seen.first(Started, job_id)
+    bench.engine.cancel(job_id)
+    assert isinstance(bench.seen.end_of(job_id), Cancelled)
+    assert "explained" not in bench.seen.names(job_id)
+    bench.release()
+    assert isinstance(bench.seen.end_of(bench.engine.submit(bench.request())), Finished)
+
+
+@pytest.mark.parametrize("step", [2, 5], ids=["while it is drawn again", "while places are compared"])
+def test_an_explanation_that_fails_ends_alone(bench: Bench, step: int) -> None:
+    bad = bench.engine.explain(ExplainRequest(bench.request(f"fail={step}")))
+    good = bench.engine.explain(ExplainRequest(bench.request()))
+    end = bench.seen.end_of(bad)
+    assert isinstance(end, Failed)
+    assert end.failure.message and end.failure.hint
+    assert isinstance(bench.seen.end_of(good), Finished)
+
+
+def test_death_in_an_explanation_fails_it_alone(bench: Bench) -> None:
+    dying = bench.engine.explain(ExplainRequest(bench.request("die=2", hold=True)))
+    waiting = bench.engine.explain(ExplainRequest(bench.request()))
+    bench.release()
+    end = bench.seen.end_of(dying)
+    assert isinstance(end, Failed)
+    assert end.failure.kind is ErrorKind.ENGINE_DIED
+    assert isinstance(bench.seen.end_of(waiting), Finished)
+    assert bench.seen.names(waiting).count("explained") == 1
+
+
+def test_stream_explains_too(bench: Bench) -> None:
+    events = list(bench.engine.stream(ExplainRequest(bench.request())))
+    assert [event.name for event in events if event.job_id][-2:] == ["explained", "finished"]

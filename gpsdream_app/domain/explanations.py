@@ -1,0 +1,155 @@
+"""Why a picture looks as it does: where each word and the place acted on it, and how typical it is of its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+from gpsdream_app.domain.requests import GenerateRequest
+
+MAP_DECIMALS = 4
+
+
+class TokenKind(StrEnum):
+    """What a token stands for."""
+
+    WORD = "word"
+    LONGITUDE = "longitude"
+    LATITUDE = "latitude"
+    HEADING = "heading"
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainRequest:
+    """Explain one picture of a request: it is drawn again, which gives the same pixels, and watched.
+
+    Attributes:
+        request: what drew the picture.
+        picture: which picture of the request, from 0.
+
+    Raises:
+        GPSDreamError: of kind `bad_request` if the request has no such picture.
+    """
+
+    request: GenerateRequest
+    picture: int = 0
+
+    def __post_init__(self) -> None:
+        number = self.picture
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < self.request.count:
+            raise GPSDreamError(
+                ErrorKind.BAD_REQUEST, f"The request has no picture {str(number)[:40]}.", "They are counted from 0."
+            )
+
+    @property
+    def model(self) -> str:
+        """The model that drew it."""
+        return self.request.model
+
+    @property
+    def one(self) -> GenerateRequest:
+        """The request that draws this picture alone."""
+        return self.request.picture(self.picture)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the request as JSON values."""
+        return {"request": self.request.to_dict(), "picture": self.picture}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> ExplainRequest:
+        """Read what `to_dict` wrote. Raises GPSDreamError if it is none."""
+        if not isinstance(data, Mapping) or "request" not in data:
+            raise GPSDreamError(ErrorKind.BAD_REQUEST, "The request names no picture to explain.")
+        return cls(GenerateRequest.from_dict(data["request"]), data.get("picture", 0))
+
+
+JobRequest = GenerateRequest | ExplainRequest
+
+
+@dataclass(frozen=True, slots=True)
+class TokenMap:
+    """Where one word, or one number of the place, was looked at while the picture was drawn.
+
+    Attributes:
+        label: the word as it stands in the prompt; for the place "longitude", "latitude" or "heading".
+        kind: what it stands for.
+        map: rows from the top of the picture to its bottom, each from left to right; 0 (least) to 1 (most) of this
+            token. Much coarser than the picture, usually 8 or 16 cells a side.
+        share: mean attention that the token got over the picture, 0 to 1 (see `Explanation.location_apart`).
+        low: attention where the map is 0.
+        high: attention where the map is 1. Next to `low` it says whether the map means much: if both are nearly the
+            same, the token was looked at everywhere alike.
+    """
+
+    label: str
+    kind: TokenKind
+    map: tuple[tuple[float, ...], ...]
+    share: float
+    low: float
+    high: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the map as JSON values, rounded to what an eye can tell apart."""
+        rows = [[round(value, MAP_DECIMALS) for value in row] for row in self.map]
+        return {**{field.name: getattr(self, field.name) for field in fields(self)}, "map": rows}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> TokenMap:
+        """Read what `to_dict` wrote. Raises KeyError, TypeError or ValueError if it is none."""
+        return cls(
+            label=str(data["label"]),
+            kind=TokenKind(data["kind"]),
+            map=tuple(tuple(float(value) for value in row) for row in data["map"]),
+            share=float(data["share"]),
+            low=float(data["low"]),
+            high=float(data["high"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What was seen while a picture was drawn again.
+
+    Attributes:
+        request: draws exactly this picture (count is 1).
+        picture: the picture, PNG without metadata.
+        tokens: the words in their order, then longitude, latitude and heading; only those that were given.
+        other_share: mean attention that went to tokens that say nothing of their own: begin, end, padding,
+            punctuation, and the token of a heading that was not given.
+        location_apart: how shares add up. False: words, place and `other_share` to 1. True: the model attends to the
+            place apart from the words, so words and `other_share` add up to 1, and the place's tokens to 1.
+        typicality: how much better the model predicts this picture when it is told the place, in units of the noise's
+            variance (T of arXiv 2408.02752); None without a place.
+        typicality_error: standard error of `typicality` over timesteps and noise.
+        typicality_rank: share of the other places for which the picture is less typical, 0 to 1; None without others.
+        places_compared: number of those other places, spread over where the model has seen photos.
+    """
+
+    request: GenerateRequest
+    picture: bytes
+    tokens: tuple[TokenMap, ...]
+    other_share: float = 0.0
+    location_apart: bool = False
+    typicality: float | None = None
+    typicality_error: float = 0.0
+    typicality_rank: float | None = None
+    places_compared: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the picture as JSON values."""
+        data = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "picture"}
+        return {**data, "request": self.request.to_dict(), "tokens": [token.to_dict() for token in self.tokens]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], picture: bytes) -> Explanation:
+        """Read what `to_dict` wrote. Raises GPSDreamError if a value is missing."""
+        try:
+            values = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+            values["request"] = GenerateRequest.from_dict(data["request"])
+            values["tokens"] = tuple(TokenMap.from_dict(token) for token in data["tokens"])
+            return cls(**{**values, "picture": picture})
+        except (KeyError, TypeError, ValueError) as error:
+            raise GPSDreamError(ErrorKind.BAD_REQUEST, f"The explanation is incomplete: {error}.") from None
