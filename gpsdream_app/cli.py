@@ -190,6 +190,30 @@ def _add_models(commands: argparse._SubParsersAction[_Parser]) -> None:
     _add_json(get)
 
 
+def _add_evaluate(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "evaluate",
+        help="measure how good a model is",
+        description="Measure a model on photos that it has not learned from, and write a report: a page with tables, "
+        "plots and pictures, the same as JSON, and a plain table.",
+    )
+    parser.add_argument("--model", metavar="NAME", required=True, help="an installed model, or a model folder")
+    parser.add_argument("--photos", metavar="DIR", required=True, help="geotagged photos, or a prepared folder")
+    parser.add_argument("--judges", metavar="DIR", help="what scores pictures; left out: what came with the model")
+    parser.add_argument("--clip", metavar="DIR", help="a transformers CLIPModel folder for the CLIP score")
+    parser.add_argument("--out", metavar="DIR", help="folder of the report; left out: one in the user's data folder")
+    parser.add_argument("--quick", action="store_true", help="a first look with fewer pictures, in a few minutes")
+    parser.add_argument(
+        "--seen-too", action="store_true", help="also ask about photos that the model learned from, and say so"
+    )
+    parser.add_argument("--questions", type=_whole_number, metavar="NUMBER", help="that every row answers (64)")
+    parser.add_argument(
+        "--word-places", type=_whole_number, metavar="NUMBER", help="places at which every word is asked for (24)"
+    )
+    parser.add_argument("--seed", type=_count, metavar="NUMBER", default=0, help="of everything random (0)")
+    _add_json(parser)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line, except `train`, whose arguments belong to the trainer."""
     parser = _Parser(
@@ -205,6 +229,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_photos(commands)
     commands.add_parser("train", help="train a model from a folder of geotagged photos", add_help=False)
     _add_models(commands)
+    _add_evaluate(commands)
     doctor = commands.add_parser(
         "doctor",
         help="check this installation",

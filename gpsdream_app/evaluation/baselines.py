@@ -24,6 +24,11 @@ class Row(StrEnum):
     OURS = "ours"
     OURS_WITHOUT_TEXT = "ours, without text"
     OURS_WITHOUT_HEADING = "ours, without heading"
+    ADDRESS_ONLY = "address alone"
+    REAL_PHOTO = "the real photo"
+
+
+FOUND_ROWS = (Row.NEAREST_PHOTO, Row.REAL_PHOTO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ def conditions_of(row: Row, question: Question, address: Callable[[Place], str])
     """What a row gives to the model for a question.
 
     Args:
-        row: of the table; not the nearest photo, which is no drawing.
+        row: of the table; not one of photos, which are no drawings.
         question: words and place.
         address: of a place, as words.
 
@@ -77,8 +82,10 @@ def conditions_of(row: Row, question: Question, address: Callable[[Place], str])
             return "", place
         case Row.OURS_WITHOUT_HEADING:
             return prompt, Place(place.lat, place.lon, None, place.name)
-        case Row.NEAREST_PHOTO:
-            raise ValueError("the nearest photo is found, not drawn")
+        case Row.ADDRESS_ONLY:
+            return address(place), None
+        case Row.NEAREST_PHOTO | Row.REAL_PHOTO:
+            raise ValueError(f"{row} is found, not drawn")
 
 
 class NearestPhotos:

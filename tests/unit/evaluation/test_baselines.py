@@ -5,6 +5,7 @@ import pytest
 
 from gpsdream_app.domain.places import Place
 from gpsdream_app.evaluation.baselines import (
+    FOUND_ROWS,
     NearestPhotos,
     Question,
     Row,
@@ -21,16 +22,18 @@ QUESTION = Question("a mansion", PLACE)
 
 
 def test_every_row_gives_the_model_what_it_says() -> None:
-    given = {row: conditions_of(row, QUESTION, lambda place: "Elm Street") for row in Row if row != "nearest photo"}
+    given = {row: conditions_of(row, QUESTION, lambda place: "Elm Street") for row in Row if row not in FOUND_ROWS}
     assert given == {
         Row.TEXT_ONLY: ("a mansion", None),
         Row.TEXT_AND_ADDRESS: ("a mansion, Elm Street", None),
         Row.OURS: ("a mansion", PLACE),
         Row.OURS_WITHOUT_TEXT: ("", PLACE),
         Row.OURS_WITHOUT_HEADING: ("a mansion", Place(40.7411, -73.9897, None, "Flatiron")),
+        Row.ADDRESS_ONLY: ("Elm Street", None),
     }
-    with pytest.raises(ValueError, match="found, not drawn"):
-        conditions_of(Row.NEAREST_PHOTO, QUESTION, lambda place: "")
+    for row in FOUND_ROWS:
+        with pytest.raises(ValueError, match="found, not drawn"):
+            conditions_of(row, QUESTION, lambda place: "")
 
 
 def test_addresses_are_street_cross_street_and_city() -> None:
