@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -29,6 +30,19 @@ TINY = ModelConfig(
     location_hidden=16,
     refiner_widths=(8, 8, 8),
     refiner_blocks=1,
+)
+
+# With everything that the embedded model has: a place map, a codec of another stride, preconditioning.
+TINY_WITH_MAP = replace(
+    TINY,
+    image_size=48,
+    codec_stride=12,
+    codec_window=24,
+    map_channels=2,
+    map_cell_metres=(10.0, 100.0),
+    map_features=4,
+    map_table_size=1024,
+    map_hidden=8,
 )
 
 

@@ -11,7 +11,7 @@ import torch
 
 from gpsdream_app.domain.places import Place
 from gpsdream_app.evaluation.statistics import Floats
-from gpsdream_app.models.conditions import unet_conditions
+from gpsdream_app.models.conditions import predict
 from gpsdream_app.models.pipeline import GPSDiffusionPipeline
 
 
@@ -121,9 +121,14 @@ def _error_maps(
             for start in range(0, settings.draws, settings.batch):
                 part = slice(start, start + settings.batch)
                 count = len(timesteps[part])
-                conditions = unet_conditions(pipeline.unet, text.expand(count, -1, -1), location.expand(count, -1, -1))
-                inputs = noisy[part].to(pipeline.unet.dtype)
-                predicted = pipeline.unet(inputs, timesteps[part], **conditions).sample.float()
+                predicted = predict(
+                    pipeline.unet,
+                    noisy[part],
+                    timesteps[part],
+                    text.expand(count, -1, -1),
+                    location.repeated(count),
+                    pipeline.preconditioning,
+                )
                 parts.append(_error(pipeline, predicted, repeated[part], noise[part], timesteps[part]))
             yield cast(Floats, torch.cat(parts).double().cpu().numpy())
 

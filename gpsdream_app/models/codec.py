@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTinyOutput
@@ -24,13 +26,17 @@ class _ResidualBlock(nn.Module):
 class _Refiner(nn.Module):
     """Adds the detail that a linear decoder cannot know: latents in, a correction of the picture out."""
 
-    def __init__(self, latent_channels: int, widths: tuple[int, ...], blocks: int) -> None:
+    def __init__(self, latent_channels: int, stride: int, widths: tuple[int, ...], blocks: int) -> None:
         super().__init__()
+        # Halvings are undone last, where the picture is large and layers are costly.
+        factors = [stride // 2 ** (len(widths) - 1), *[2] * (len(widths) - 1)]
+        if math.prod(factors) != stride:
+            raise ValueError(f"a stride of {stride} does not go with {len(widths)} levels of the refiner")
         layers: list[nn.Module] = [nn.Conv2d(latent_channels, widths[0], 3, padding=1)]
-        for index, width in enumerate(widths):
+        for index, (width, factor) in enumerate(zip(widths, factors, strict=True)):
             layers += [_ResidualBlock(width) for _ in range(blocks)]
             following = widths[index + 1] if index + 1 < len(widths) else 3
-            layers += [nn.SiLU(), nn.Conv2d(width, 4 * following, 3, padding=1), nn.PixelShuffle(2)]
+            layers += [nn.SiLU(), nn.Conv2d(width, factor**2 * following, 3, padding=1), nn.PixelShuffle(factor)]
         nn.init.zeros_(layers[-2].weight)
         nn.init.zeros_(layers[-2].bias)
         self.layers = nn.Sequential(*layers)
@@ -40,7 +46,7 @@ class _Refiner(nn.Module):
 
 
 class LappedAutoencoder(ModelMixin, ConfigMixin):
-    """Pictures to latents at an eighth of the size by a linear lapped transform, and back by its partner plus a
+    """Pictures to latents at a `stride`-th of the size by a linear lapped transform, and back by its partner plus a
     small convolutional refiner.
 
     The encoder costs a CPU nothing, and because it is linear the latents of a picture that is half noise are half
@@ -48,8 +54,9 @@ class LappedAutoencoder(ModelMixin, ConfigMixin):
     `whitening` of their standard deviation: 1 makes all channels equally loud, 0 leaves coarse ones louder.
 
     Same calls as diffusers' AutoencoderTiny: `encode(x).latents`, `decode(z).sample`; pictures are (batch, 3,
-    height, width) in [-1, 1] with sides that are multiples of 8; latents (batch, latent_channels, height / 8,
-    width / 8).
+    height, width) in [-1, 1] with sides that are multiples of the stride; latents (batch, latent_channels, height /
+    stride, width / stride). `config.latent_deviations` are the standard deviations of the latent's channels over the
+    training pictures, once `standardise` has measured them: the pipeline preconditions the denoiser with them.
     """
 
     config_name = "config.json"
@@ -63,14 +70,16 @@ class LappedAutoencoder(ModelMixin, ConfigMixin):
         refiner_blocks: int = 2,
         whitening: float = 0.5,
         scaling_factor: float = 1.0,
+        stride: int = 8,
+        latent_deviations: tuple[float, ...] | None = None,
     ) -> None:
         super().__init__()
-        if window % 2 or window < 8:
-            raise ValueError("window must be an even number of at least 8 pixels")
-        padding = (window - 8) // 2
-        self.analysis = nn.Conv2d(3, latent_channels, window, stride=8, padding=padding, padding_mode="reflect")
-        self.synthesis = nn.ConvTranspose2d(latent_channels, 3, window, stride=8, padding=padding)
-        self.refiner = _Refiner(latent_channels, tuple(refiner_widths), refiner_blocks)
+        if (window - stride) % 2 or window < stride:
+            raise ValueError(f"window must be {stride} pixels or an even number more, not {window}")
+        padding = (window - stride) // 2
+        self.analysis = nn.Conv2d(3, latent_channels, window, stride=stride, padding=padding, padding_mode="reflect")
+        self.synthesis = nn.ConvTranspose2d(latent_channels, 3, window, stride=stride, padding=padding)
+        self.refiner = _Refiner(latent_channels, stride, tuple(refiner_widths), refiner_blocks)
 
     def encode(self, x: torch.Tensor, return_dict: bool = True) -> AutoencoderTinyOutput | tuple[torch.Tensor]:
         """Picture to latents."""
@@ -94,20 +103,20 @@ class LappedAutoencoder(ModelMixin, ConfigMixin):
 
     @torch.no_grad()
     def start_from_principal_components(self, pictures: torch.Tensor) -> None:
-        """Set both linear parts to the principal components of 8 x 8 patches: a good start for training.
+        """Set both linear parts to the principal components of patches of the stride's size: a good start for training.
 
         Args:
-            pictures: (n, 3, height, width) in [-1, 1], sides multiples of 8.
+            pictures: (n, 3, height, width) in [-1, 1], sides multiples of the stride.
         """
-        channels = self.config.latent_channels
-        patches = nn.functional.unfold(pictures, 8, stride=8).transpose(1, 2).reshape(-1, 192)
+        channels, stride = self.config.latent_channels, self.config.stride
+        patches = nn.functional.unfold(pictures, stride, stride=stride).transpose(1, 2).flatten(0, 1)
         mean = patches.mean()
         _, axes = torch.linalg.eigh(torch.cov((patches - mean).T.double()))
-        axes = axes.flip(1).T[:channels].reshape(channels, 3, 8, 8).to(self.analysis.weight.dtype)
-        margin = (self.config.window - 8) // 2
+        axes = axes.flip(1).T[:channels].reshape(channels, 3, stride, stride).to(self.analysis.weight.dtype)
+        margin = (self.config.window - stride) // 2
         for layer in (self.analysis, self.synthesis):
             nn.init.zeros_(layer.weight)
-            layer.weight[..., margin : margin + 8, margin : margin + 8] = axes
+            layer.weight[..., margin : margin + stride, margin : margin + stride] = axes
         self.analysis.bias.copy_(-mean * axes.sum(dim=(1, 2, 3)))
         nn.init.constant_(self.synthesis.bias, float(mean))
 
@@ -133,3 +142,4 @@ class LappedAutoencoder(ModelMixin, ConfigMixin):
         analysis.weight.copy_(torch.einsum("ij,jchw->ichw", forward, analysis.weight.double()))
         analysis.bias.copy_(forward @ analysis.bias.double())
         synthesis.weight.copy_(torch.einsum("jchw,ji->ichw", synthesis.weight.double(), backward))
+        self.register_to_config(latent_deviations=[round(value, 6) for value in (gain * deviations).tolist()])

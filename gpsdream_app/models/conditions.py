@@ -1,7 +1,9 @@
-"""How words and places reach the U-Net: one list of tokens, text first, location after it."""
+"""How words and places reach the U-Net: one list of tokens, text first, location after it, and the place map."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -28,18 +30,110 @@ def encode_prompts(tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel, prompt
     return text_encoder(ids.to(text_encoder.device)).last_hidden_state
 
 
-def unet_conditions(unet: UNet2DConditionModel, text: torch.Tensor, location: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Keyword arguments for the U-Net's forward.
+@dataclass(frozen=True)
+class Location:
+    """What the U-Net is told of places.
+
+    Attributes:
+        tokens: (batch, location tokens, width); zeros for no place.
+        plane: (batch, map channels, h, w), from the place map; zeros for no place; None if the model has no map.
+    """
+
+    tokens: torch.Tensor
+    plane: torch.Tensor | None = None
+
+    def nowhere(self) -> Location:
+        """As many times no place."""
+        return Location(torch.zeros_like(self.tokens), None if self.plane is None else torch.zeros_like(self.plane))
+
+    def repeated(self, count: int) -> Location:
+        """One place, `count` times."""
+        plane = None if self.plane is None else self.plane.expand(count, -1, -1, -1)
+        return Location(self.tokens.expand(count, -1, -1), plane)
+
+    def to(self, dtype: torch.dtype) -> Location:
+        """In another dtype."""
+        return Location(self.tokens.to(dtype), None if self.plane is None else self.plane.to(dtype))
+
+    @staticmethod
+    def joined(parts: Sequence[Location]) -> Location:
+        """Batches of places one after the other."""
+        planes = [part.plane for part in parts if part.plane is not None]
+        return Location(torch.cat([part.tokens for part in parts]), torch.cat(planes) if planes else None)
+
+
+@dataclass(frozen=True)
+class Preconditioning:
+    """Takes what is trivial about v off the U-Net's shoulders, channel by channel.
+
+    With z = a x + s e, a^2 + s^2 = 1, and v = a e - s x: if all that is known of a latent channel is its standard
+    deviation d, then the best guess of v is a s (1 - d^2) / (a^2 d^2 + s^2) z, and it is wrong by
+    d / sqrt(a^2 d^2 + s^2) on average. The U-Net sees inputs of unit variance and predicts what is missing from that
+    guess in units of that error, as in Karras et al. 2022, here per channel. Without it, quiet channels ask the U-Net to
+    copy its input with a factor that changes with the noise.
+
+    Attributes:
+        alphas_cumprod: (timesteps,), a^2 of the noise schedule.
+        deviations: (channels,), d.
+    """
+
+    alphas_cumprod: torch.Tensor
+    deviations: torch.Tensor
+
+    def factors(self, timesteps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Factors of input, skip and output at timesteps (batch,), whole or between two; each (batch, channels, 1, 1)."""
+        alphas, last = self.alphas_cumprod.to(timesteps.device).float(), len(self.alphas_cumprod) - 1
+        position = timesteps.float().clamp(0, last)
+        below = position.floor().long()
+        kept = torch.lerp(alphas[below], alphas[(below + 1).clamp(max=last)], position - below)[:, None, None, None]
+        variances = self.deviations.to(timesteps.device).float().square()[None, :, None, None]
+        spread = kept * variances + 1 - kept
+        skip = (kept * (1 - kept)).sqrt() * (1 - variances) / spread
+        return spread.rsqrt(), skip, (variances / spread).sqrt()
+
+
+def preconditioning_of(vae: nn.Module, scheduler: Any) -> Preconditioning | None:
+    """The preconditioning that a codec with measured latents asks for; None for models that predict v or noise plainly."""
+    deviations = getattr(vae.config, "latent_deviations", None)
+    if deviations is None or scheduler.config.prediction_type != "v_prediction":
+        return None
+    return Preconditioning(scheduler.alphas_cumprod, torch.tensor(deviations))
+
+
+def predict(
+    unet: UNet2DConditionModel,
+    noisy: torch.Tensor,
+    timesteps: torch.Tensor,
+    text: torch.Tensor,
+    location: Location,
+    preconditioning: Preconditioning | None = None,
+) -> torch.Tensor:
+    """One pass of the U-Net.
 
     Args:
         unet: decides whether the location also joins the time embedding (class_embed_type "simple_projection").
+        noisy: (batch, channels, h, w).
+        timesteps: (batch,) or one for all.
         text: (batch, text tokens, width); zeros for no words.
-        location: (batch, location tokens, width); zeros for no place.
+        location: of the same batch.
+        preconditioning: what the model was trained with.
+
+    Returns:
+        (batch, channels, h, w), float32: the noise or v, as the model was trained.
     """
-    arguments = {"encoder_hidden_states": torch.cat([text, location.to(text.dtype)], dim=1)}
+    timesteps = torch.as_tensor(timesteps, device=noisy.device).expand(len(noisy))
+    arguments = {"encoder_hidden_states": torch.cat([text, location.tokens.to(text.dtype)], dim=1)}
     if unet.config.class_embed_type == "simple_projection":
-        arguments["class_labels"] = location.flatten(1).to(text.dtype)
-    return arguments
+        arguments["class_labels"] = location.tokens.flatten(1).to(text.dtype)
+    inputs, skip, output = noisy, None, None
+    if preconditioning is not None:
+        scale, skip, output = preconditioning.factors(timesteps)
+        inputs = noisy.float() * scale
+    inputs = inputs.to(unet.dtype)
+    if location.plane is not None:
+        inputs = torch.cat([inputs, location.plane.to(inputs.dtype)], dim=1)
+    predicted = unet(inputs, timesteps, **arguments).sample.float()
+    return predicted if preconditioning is None else skip * noisy.float() + output * predicted
 
 
 class AddedLocationAttention(nn.Module):

@@ -11,6 +11,7 @@ from torch import nn
 
 from gpsdream_app.domain.model_card import METRES_PER_DEGREE
 from gpsdream_app.domain.places import Box
+from gpsdream_app.models.place_map import PlaceMap
 
 
 def frequencies_for_box(box: Box, target_metres: float = 20.0) -> tuple[int, int]:
@@ -97,6 +98,14 @@ class LocationEncoder(ModelMixin, ConfigMixin):
         zero_output: start with tokens of zero, so that a base model is unchanged at step 0.
         attention: how the U-Net sees the tokens: "joint" appends them to the text tokens (the paper), "added"
             gives them an attention of their own whose result is added (see models.conditions).
+        map_channels: input channels of the U-Net that a place map fills (see models.place_map); 0 for no map.
+        map_side: rows and columns of the latent.
+        map_cell_metres: side of a cell of each level of the map, metres, finest first.
+        map_features: numbers per cell.
+        map_table_size: largest number of cells that a level keeps apart.
+        map_hidden: width of the map's network.
+        map_depth_metres: how far ahead of the camera the street front is taken to be.
+        map_width_metres: how much of it a picture shows, where that is not known.
     """
 
     config_name = "config.json"
@@ -116,6 +125,14 @@ class LocationEncoder(ModelMixin, ConfigMixin):
         heading_harmonics: int = 4,
         zero_output: bool = False,
         attention: str = "joint",
+        map_channels: int = 0,
+        map_side: int = 16,
+        map_cell_metres: tuple[float, ...] = (3.0, 6.0, 12.0, 24.0, 48.0, 96.0, 384.0),
+        map_features: int = 8,
+        map_table_size: int = 16_384,
+        map_hidden: int = 128,
+        map_depth_metres: float = 20.0,
+        map_width_metres: float = 27.0,
     ) -> None:
         super().__init__()
         if attention not in ("joint", "added"):
@@ -124,6 +141,18 @@ class LocationEncoder(ModelMixin, ConfigMixin):
         self.y_token = _TokenMLP(2 * y_octaves, hidden_width, token_width, zero_output)
         if has_heading:
             self.heading_token = _TokenMLP(2 * heading_harmonics, hidden_width, token_width, zero_output)
+        if map_channels:
+            self.place_map = PlaceMap(
+                Box(south, west, north, east),
+                channels=map_channels,
+                side=map_side,
+                cell_metres=tuple(map_cell_metres),
+                features=map_features,
+                table_size=map_table_size,
+                hidden=map_hidden,
+                depth_metres=map_depth_metres,
+                width_metres=map_width_metres,
+            )
 
     @property
     def box(self) -> Box:
@@ -163,3 +192,24 @@ class LocationEncoder(ModelMixin, ConfigMixin):
             features = heading_encoding(torch.nan_to_num(heading).float().to(device), config.heading_harmonics)
             tokens.append(self.heading_token(features) * seen)
         return torch.stack(tokens, dim=1)
+
+    def read_map(
+        self,
+        lat: torch.Tensor,
+        lon: torch.Tensor,
+        heading: torch.Tensor,
+        *,
+        width: torch.Tensor | None = None,
+        finest: torch.Tensor | float = 0.0,
+    ) -> torch.Tensor | None:
+        """What the place map shows of places, (batch, map_channels, side, side); None if there is no map.
+
+        Args:
+            lat, lon, heading: as for `forward`.
+            width: (batch,), metres that the picture is wide; NaN or None where not known.
+            finest: metres, (batch,) or one for all: finer levels of the map are left out.
+        """
+        if not self.config.map_channels:
+            return None
+        arguments = (values.double().cpu() for values in (lat, lon, heading))
+        return self.place_map(*arguments, width=None if width is None else width.double().cpu(), finest=finest)

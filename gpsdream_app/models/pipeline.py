@@ -17,10 +17,18 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from gpsdream_app.domain.places import Place
 from gpsdream_app.models.codec import LappedAutoencoder
-from gpsdream_app.models.conditions import encode_prompts, set_location_attention, unet_conditions
+from gpsdream_app.models.conditions import (
+    Location,
+    Preconditioning,
+    encode_prompts,
+    preconditioning_of,
+    predict,
+    set_location_attention,
+)
 from gpsdream_app.models.location_encoder import LocationEncoder
 
 NULL_TEXT = ("zeros", "empty_prompt")
+GUIDANCE_ORDERS = ("text_first", "place_first")
 
 
 @dataclass
@@ -28,7 +36,7 @@ class GPSPipelineOutput(BaseOutput):
     """What the pipeline returns.
 
     Attributes:
-        images: PIL pictures, or the latents (batch, channels, height / 8, width / 8) for output_type "latent".
+        images: PIL pictures, or the latents (batch, channels, h, w) for output_type "latent".
     """
 
     images: list[Image.Image] | torch.Tensor
@@ -44,20 +52,35 @@ class GuidanceTerm:
 
 
 def guidance_terms(
-    text_guidance: float, place_guidance: float, *, has_text: bool, has_place: bool
+    text_guidance: float,
+    place_guidance: float,
+    *,
+    has_text: bool,
+    has_place: bool,
+    order: str = "text_first",
 ) -> list[GuidanceTerm]:
     """Eq 4 as a weighted sum of passes; passes of weight zero are left out.
 
     `e = e(0,0) + w_p [e(p,0) - e(0,0)] + w_g [e(p,g) - e(p,0)]`. Without words: `e(0,0) + w_g [e(0,g) - e(0,0)]`;
-    without a place: the first two terms.
+    without a place: the first two terms. In the other order the words come on top of the place:
+    `e = e(0,0) + w_g [e(0,g) - e(0,0)] + w_p [e(p,g) - e(0,g)]`.
 
     Args:
         text_guidance: w_p.
         place_guidance: w_g.
         has_text: whether there are words.
         has_place: whether there is a place.
+        order: "text_first" (the paper) or "place_first".
     """
-    if has_text and has_place:
+    if order not in GUIDANCE_ORDERS:
+        raise ValueError(f"guidance_order must be one of {GUIDANCE_ORDERS}, not {order!r}")
+    if has_text and has_place and order == "place_first":
+        weights = {
+            (False, False): 1 - place_guidance,
+            (False, True): place_guidance - text_guidance,
+            (True, True): text_guidance,
+        }
+    elif has_text and has_place:
         weights = {
             (False, False): 1 - text_guidance,
             (True, False): text_guidance - place_guidance,
@@ -123,7 +146,7 @@ class GPSDiffusionPipeline(DiffusionPipeline):
     def vae_scale(self) -> int:
         """Pixels per latent cell along one side."""
         if isinstance(self.vae, LappedAutoencoder):
-            return 8
+            return self.vae.config.stride
         return 2 ** (
             len(
                 self.vae.config.block_out_channels
@@ -144,19 +167,26 @@ class GPSDiffusionPipeline(DiffusionPipeline):
             empty = torch.zeros_like(empty)
         return empty.expand(count, -1, -1)
 
-    def encode_places(self, places: Sequence[Place | None]) -> torch.Tensor:
-        """Location tokens (batch, tokens, width); zeros for None."""
+    def encode_places(self, places: Sequence[Place | None], *, radius: float = 0.0) -> Location:
+        """Location tokens and, if the model has one, what its map shows; zeros for None.
+
+        Args:
+            places: where.
+            radius: metres within which the places are meant: levels of the map with smaller cells are left out.
+        """
 
         def column(values: list[float | None]) -> torch.Tensor:
             numbers = [float("nan") if value is None else value for value in values]
             return torch.tensor(numbers, dtype=torch.float64)
 
-        tokens = self.location_encoder(
-            column([place and place.lat for place in places]),
-            column([place and place.lon for place in places]),
-            column([place and place.heading for place in places]),
-        )
-        return tokens.to(self.unet.dtype)
+        columns = [column([getattr(place, name, None) for place in places]) for name in ("lat", "lon", "heading")]
+        tokens = self.location_encoder(*columns)
+        return Location(tokens, self.location_encoder.read_map(*columns, finest=radius)).to(self.unet.dtype)
+
+    @property
+    def preconditioning(self) -> Preconditioning | None:
+        """What the U-Net's input and output are scaled by; None for most models."""
+        return preconditioning_of(self.vae, self.scheduler)
 
     def predict_original(
         self, model_output: torch.Tensor, sample: torch.Tensor, timestep: torch.Tensor
@@ -187,6 +217,8 @@ class GPSDiffusionPipeline(DiffusionPipeline):
         place_guidance: float = 7.5,
         guidance_rescale: float = 0.0,
         guidance_interval: tuple[float, float] = (0.0, 1.0),
+        guidance_order: str = "text_first",
+        place_radius: float = 0.0,
         height: int | None = None,
         width: int | None = None,
         eta: float = 0.0,
@@ -208,10 +240,13 @@ class GPSDiffusionPipeline(DiffusionPipeline):
             guidance_rescale: 0 to 1, against over-saturation.
             guidance_interval: part of the noise schedule (0 clean, 1 pure noise) in which there is guidance; outside
                 it the fully conditional prediction is used alone.
+            guidance_order: "text_first" is Eq 4 as printed, "place_first" puts the words on top of the place.
+            place_radius: metres within which the place is meant; more leaves more to the words. For models with a
+                place map.
             height, width: in pixels; the model's own size if None.
             eta: of DDIM.
             generator: one per picture, or one for all.
-            latents: initial noise, (batch, channels, height / 8, width / 8).
+            latents: initial noise, (batch, channels, height / vae_scale, width / vae_scale).
             output_type: "pil", "np", "pt" or "latent".
             callback_on_step_end: called with (pipeline, step from 0, timestep, tensors) after every step; tensors
                 are "latents" and "pred_original" (None if unknown). It may return other "latents", or raise to stop.
@@ -229,19 +264,21 @@ class GPSDiffusionPipeline(DiffusionPipeline):
             raise ValueError(f"{len(prompts)} prompts do not go with {len(places)} places")
 
         has_text, has_place = any(text.strip() for text in prompts), any(spot is not None for spot in places)
-        terms = guidance_terms(text_guidance, place_guidance, has_text=has_text, has_place=has_place)
+        terms = guidance_terms(
+            text_guidance, place_guidance, has_text=has_text, has_place=has_place, order=guidance_order
+        )
         full = GuidanceTerm(1.0, has_text, has_place)
         no_text = self.encode_text([negative_prompt] * count) if negative_prompt.strip() else None
         if no_text is None:
             no_text = self.encode_null_text(count)
         text = self.encode_text(prompts) if has_text else no_text
-        location = self.encode_places(places)
+        location = self.encode_places(places, radius=place_radius)
+        nowhere = location.nowhere()
 
-        def inputs(wanted: list[GuidanceTerm]) -> dict[str, torch.Tensor]:
-            return unet_conditions(
-                self.unet,
+        def inputs(wanted: list[GuidanceTerm]) -> tuple[torch.Tensor, Location]:
+            return (
                 torch.cat([text if term.with_text else no_text for term in wanted]),
-                torch.cat([location if term.with_place else torch.zeros_like(location) for term in wanted]),
+                Location.joined([location if term.with_place else nowhere for term in wanted]),
             )
 
         guided, unguided = inputs(terms), inputs([full])
@@ -252,15 +289,16 @@ class GPSDiffusionPipeline(DiffusionPipeline):
         if "generator" in accepted:
             extra["generator"] = generator
         last = float(self.scheduler.config.num_train_timesteps)
+        preconditioning = self.preconditioning
 
         with self.progress_bar(total=len(self.scheduler.timesteps)) as progress:
             for index, timestep in enumerate(self.scheduler.timesteps):
                 within = guidance_interval[0] <= float(timestep) / last <= guidance_interval[1]
                 active, arguments = (terms, guided) if within else ([full], unguided)
-                scaled = self.scheduler.scale_model_input(latents, timestep).to(self.unet.dtype)
-                output = self.unet(torch.cat([scaled] * len(active)), timestep, **arguments).sample
+                scaled = self.scheduler.scale_model_input(latents, timestep)
+                output = predict(self.unet, torch.cat([scaled] * len(active)), timestep, *arguments, preconditioning)
                 # Summed in float32: the weights are large and of both signs.
-                passes = output.float().chunk(len(active))
+                passes = output.chunk(len(active))
                 prediction = sum(term.weight * one for term, one in zip(active, passes, strict=True))
                 if guidance_rescale > 0 and len(active) > 1:
                     prediction = rescale_noise(prediction, passes[-1], guidance_rescale)
@@ -286,7 +324,7 @@ class GPSDiffusionPipeline(DiffusionPipeline):
         side = self.unet.config.sample_size
         rows = height // self.vae_scale if height else side
         columns = width // self.vae_scale if width else side
-        shape = (self.unet.config.in_channels, rows, columns)
+        shape = (self.unet.config.out_channels, rows, columns)
         if latents is None:
             generators = generator if isinstance(generator, list) else [generator] * count
             # Drawn on the generator's device (the CPU by custom), so that a seed means the same everywhere.

@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,11 @@ class TrainingPhoto:
     width: int = 0
     offset: int = 0
     channels: int = 3
+
+    @property
+    def source_name(self) -> str:
+        """File name of the source photograph."""
+        return PurePath(self.source or self.name).name
 
     def place_at(self, across: float) -> tuple[float, float]:
         """Latitude and longitude that belong to a crop centred at `across` (0 left, 1 right)."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ class Batch:
         pictures: (batch, 3, side, side), float32 in [-1, 1].
         lat, lon: (batch,), float64, degrees.
         heading: (batch,), float64, degrees; NaN where not known.
+        metres: (batch,), float64, how much of the frontage each shows; NaN where not known.
         prompts: words of each picture; may be empty.
     """
 
@@ -28,17 +30,25 @@ class Batch:
     lat: torch.Tensor
     lon: torch.Tensor
     heading: torch.Tensor
+    metres: torch.Tensor
     prompts: list[str]
 
 
-def compose_prompt(view: View | None, random: np.random.Generator) -> str:
-    """Words for a crop: its caption, or a few of its tags in any order, so that single words are learned too."""
+def compose_prompt(view: View | None, random: np.random.Generator, counts: Mapping[str, int] | None = None) -> str:
+    """Words for a crop: its caption, or a few of its tags in any order, so that single words are learned too.
+
+    Args:
+        view: what is seen; None for nothing known.
+        random: decides.
+        counts: how often each tag occurs; rare ones are then named more often than their share.
+    """
     if view is None or (not view.caption and not view.tags):
         return ""
     if view.caption and (not view.tags or random.random() < 0.4):
         return view.caption
     count = int(random.integers(1, min(4, len(view.tags)) + 1))
-    chosen = random.choice(len(view.tags), size=count, replace=False)
+    chances = np.array([1.0 if counts is None else counts.get(tag, 1) ** -0.5 for tag in view.tags])
+    chosen = random.choice(len(view.tags), size=count, replace=False, p=chances / chances.sum())
     return ", ".join(view.tags[index] for index in chosen)
 
 
@@ -56,6 +66,7 @@ class CropSampler:
         *,
         smallest_scale: float = 0.85,
         place_jitter_metres: float = 0.0,
+        depth_jitter_metres: float | None = None,
         heading_jitter_degrees: float = 0.0,
         seed: int = 0,
     ) -> None:
@@ -67,6 +78,8 @@ class CropSampler:
             side: of the crops, pixels.
             smallest_scale: crops are this large or larger, as a fraction of the photo's shorter side.
             place_jitter_metres: standard deviation of the noise on places: how far GPS is believed to be off.
+            depth_jitter_metres: the same along the view, where the heading is known: one stands nearer or further
+                from what one looks at. None: as across the view.
             heading_jitter_degrees: standard deviation of the noise on headings.
             seed: of everything random.
         """
@@ -75,10 +88,12 @@ class CropSampler:
         self.side = side
         self.smallest_scale = smallest_scale
         self.place_jitter_metres = place_jitter_metres
+        self.depth_jitter_metres = place_jitter_metres if depth_jitter_metres is None else depth_jitter_metres
         self.heading_jitter_degrees = heading_jitter_degrees
         self.seed = seed
         weights = np.array([max(p.width, p.height) / min(p.width, p.height) for p in self.photos])
         self._chances = weights / weights.sum()
+        self._tag_counts = Counter(tag for photo in self.photos for view in photo.views for tag in view.tags)
 
     def crops(self, step: int, count: int) -> tuple[list[Crop], np.random.Generator]:
         """The crops of one step, and the generator that drew them, for whatever else is random in that step."""
@@ -99,16 +114,24 @@ class CropSampler:
     def batch(self, step: int, count: int) -> Batch:
         """The batch of one step."""
         crops, random = self.crops(step, count)
-        prompts = [compose_prompt(crop.view, random) for crop in crops]
-        lat, lon = np.array([crop.lat for crop in crops]), np.array([crop.lon for crop in crops])
-        noise = random.normal(0.0, self.place_jitter_metres, (2, count)) / METRES_PER_DEGREE
-        lat, lon = lat + noise[0], lon + noise[1] / np.cos(np.radians(lat))
-        heading = np.array([np.nan if crop.heading is None else crop.heading for crop in crops])
+        prompts = [compose_prompt(crop.view, random, self._tag_counts) for crop in crops]
+
+        def column(name: str) -> np.ndarray:
+            return np.array([np.nan if value is None else value for value in (getattr(crop, name) for crop in crops)])
+
+        lat, lon, heading = column("lat"), column("lon"), column("heading")
+        across = random.normal(0.0, self.place_jitter_metres, count)
+        along = random.normal(0.0, self.depth_jitter_metres, count)
+        # Without a heading, north stands for the view.
+        angle = np.radians(np.nan_to_num(heading))
+        east = along * np.sin(angle) + across * np.cos(angle)
+        north = along * np.cos(angle) - across * np.sin(angle)
         heading = heading + random.normal(0.0, self.heading_jitter_degrees, count)
         return Batch(
             pictures_from_pixels([crop.pixels for crop in crops]),
-            torch.from_numpy(lat),
-            torch.from_numpy(lon),
+            torch.from_numpy(lat + north / METRES_PER_DEGREE),
+            torch.from_numpy(lon + east / METRES_PER_DEGREE / np.cos(np.radians(lat))),
             torch.from_numpy(heading),
+            torch.from_numpy(column("metres")),
             prompts,
         )

@@ -17,7 +17,7 @@ from gpsdream_app.training.config import LossConfig, ModelConfig
 
 
 def location_encoder_for(
-    box: Box, width: int, config: ModelConfig, *, has_heading: bool, base: bool
+    box: Box, width: int, config: ModelConfig, *, has_heading: bool, base: bool, metres: float | None = None
 ) -> LocationEncoder:
     """A location encoder whose octaves fit the box.
 
@@ -26,7 +26,8 @@ def location_encoder_for(
         width: token width of the text encoder.
         config: sizes.
         has_heading: whether photos carry headings.
-        base: whether a base model must be unchanged at step 0.
+        base: whether a base model must be unchanged at step 0. It gets no place map: its U-Net takes the picture alone.
+        metres: how much of a street front a picture shows, where the photos tell.
     """
     x_octaves, y_octaves = frequencies_for_box(box, config.target_metres)
     return LocationEncoder(
@@ -38,6 +39,14 @@ def location_encoder_for(
         has_heading=has_heading,
         zero_output=base,
         attention="added" if base else "joint",
+        map_channels=0 if base else config.map_channels,
+        map_side=config.image_size // config.codec_stride,
+        map_cell_metres=config.map_cell_metres,
+        map_features=config.map_features,
+        map_table_size=config.map_table_size,
+        map_hidden=config.map_hidden,
+        map_depth_metres=config.map_depth_metres,
+        **({} if metres is None else {"map_width_metres": round(metres, 1)}),
     )
 
 
@@ -57,16 +66,24 @@ def scheduler_for(loss: LossConfig) -> DDIMScheduler:
 
 
 def build_small(
-    config: ModelConfig, loss: LossConfig, box: Box, tokenizer: CLIPTokenizer, *, has_heading: bool
+    config: ModelConfig,
+    loss: LossConfig,
+    box: Box,
+    tokenizer: CLIPTokenizer,
+    *,
+    has_heading: bool,
+    metres: float | None = None,
 ) -> GPSDiffusionPipeline:
-    """A small untrained pipeline. The random seed decides its weights."""
+    """A small untrained pipeline. The random seed decides its weights; arguments as of `location_encoder_for`."""
     down = tuple("CrossAttnDownBlock2D" if attention else "DownBlock2D" for attention in config.unet_attention)
     up = tuple("CrossAttnUpBlock2D" if attention else "UpBlock2D" for attention in reversed(config.unet_attention))
-    location_encoder = location_encoder_for(box, config.text_width, config, has_heading=has_heading, base=False)
+    location_encoder = location_encoder_for(
+        box, config.text_width, config, has_heading=has_heading, base=False, metres=metres
+    )
     in_time = config.location_in_time
     unet = UNet2DConditionModel(
-        sample_size=config.image_size // 8,
-        in_channels=config.latent_channels,
+        sample_size=config.image_size // config.codec_stride,
+        in_channels=config.latent_channels + config.map_channels,
         out_channels=config.latent_channels,
         block_out_channels=config.unet_channels,
         layers_per_block=config.unet_layers,
@@ -99,6 +116,7 @@ def build_small(
         refiner_widths=config.refiner_widths,
         refiner_blocks=config.refiner_blocks,
         whitening=config.codec_whitening,
+        stride=config.codec_stride,
     )
     return GPSDiffusionPipeline(vae, text_encoder, tokenizer, unet, scheduler_for(loss), location_encoder)
 

@@ -12,6 +12,7 @@ from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 
 PRECISIONS = ("no", "bf16", "fp16")
 PREDICTIONS = ("v_prediction", "epsilon")
+HOLD_OUT_BY = ("source", "block")
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,12 @@ class DataConfig:
         picture_area: the picture proper as fractions (left, top, right, bottom) of every photo.
         stored_side: photos are kept with this shorter side, pixels.
         smallest_scale: crops are at least this fraction of the photo's shorter side.
-        place_jitter_metres: noise on places, standard deviation.
+        place_jitter_metres: noise on places, standard deviation; across the view where the heading is known.
+        depth_jitter_metres: the same along the view; None: as across.
         heading_jitter_degrees: noise on headings, standard deviation.
         validation_share: share of source photographs held out.
+        validation_by: what is held out as a whole: "source" photographs, or a "block" of them.
+        validation_block_metres: side of such a block.
         box_margin_metres: added around the photos' places to make the model's box.
         coverage_cell_metres: size of a cell of the card's photo-density grid.
         cached_crops: crops per photo whose latents are kept when a base model is trained.
@@ -34,8 +38,11 @@ class DataConfig:
     stored_side: int = 256
     smallest_scale: float = 0.85
     place_jitter_metres: float = 3.0
+    depth_jitter_metres: float | None = None
     heading_jitter_degrees: float = 5.0
     validation_share: float = 0.1
+    validation_by: str = "source"
+    validation_block_metres: float = 200.0
     box_margin_metres: float = 150.0
     coverage_cell_metres: float = 60.0
     cached_crops: int = 4
@@ -46,9 +53,11 @@ class ModelConfig:
     """Sizes of a model that is trained from scratch.
 
     Attributes:
-        image_size: side of a picture, pixels; a multiple of 32.
-        latent_channels: channels of the codec's latents, at an eighth of the size.
-        codec_window: window of the codec's lapped transform, pixels.
+        image_size: side of a picture, pixels; a multiple of the codec's stride times what the U-Net's levels halve.
+        latent_channels: channels of the codec's latents.
+        codec_stride: pixels per cell of the latents.
+        codec_window: window of the codec's lapped transform, pixels; the stride or an even number more.
+        precondition: scale the U-Net's input and output by the latents' deviations (see models.conditions).
         codec_whitening: 0 leaves coarse latent channels louder, 1 makes all equally loud.
         refiner_widths: of the codec's refiner.
         refiner_blocks: residual blocks per level of the refiner.
@@ -64,11 +73,19 @@ class ModelConfig:
         location_hidden: width of the location encoder's MLPs.
         target_metres: finest period of the location encoder.
         location_in_time: also add the location tokens to the time embedding (beyond the paper).
+        map_channels: input channels of the U-Net that the place map fills (see models.place_map); 0 for no map.
+        map_cell_metres: side of a cell of each of its levels, finest first.
+        map_features: numbers per cell.
+        map_table_size: largest number of cells that a level keeps apart.
+        map_hidden: width of its network.
+        map_depth_metres: how far ahead of the camera street fronts are taken to be.
     """
 
     image_size: int = 128
     latent_channels: int = 12
+    codec_stride: int = 8
     codec_window: int = 16
+    precondition: bool = True
     codec_whitening: float = 0.5
     refiner_widths: tuple[int, ...] = (64, 48, 32)
     refiner_blocks: int = 2
@@ -84,6 +101,12 @@ class ModelConfig:
     location_hidden: int = 384
     target_metres: float = 20.0
     location_in_time: bool = True
+    map_channels: int = 0
+    map_cell_metres: tuple[float, ...] = (3.0, 6.0, 12.0, 24.0, 48.0, 96.0, 384.0)
+    map_features: int = 8
+    map_table_size: int = 16_384
+    map_hidden: int = 128
+    map_depth_metres: float = 20.0
 
 
 @dataclass(frozen=True)
@@ -96,6 +119,7 @@ class LossConfig:
         min_snr_gamma: of min-SNR weighting; None for plain weighting.
         only_text, only_place, neither: shares of samples whose other conditions are dropped (the paper: 5 % each).
         drop_heading: share of the remaining samples whose heading is dropped.
+        blur_place: share of samples for which the finest levels of the place map are left out, up to a random one.
     """
 
     prediction: str = "v_prediction"
@@ -105,6 +129,7 @@ class LossConfig:
     only_place: float = 0.05
     neither: float = 0.05
     drop_heading: float = 0.1
+    blur_place: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -194,8 +219,11 @@ class TrainConfig:
                 raise _bad(f"“loop.{name}” must be at least 0, not {getattr(loop, name)}.")
         if not 0 < loop.learning_rate < 1:
             raise _bad(f"“loop.learning_rate” must be between 0 and 1, not {loop.learning_rate}.")
-        if model.image_size < 32 or model.image_size % 32:
-            raise _bad(f"“model.image_size” must be a multiple of 32, not {model.image_size}.")
+        multiple = model.codec_stride * 2 ** (len(model.unet_channels) - 1)
+        if model.image_size < multiple or model.image_size % multiple:
+            raise _bad(f"“model.image_size” must be a multiple of {multiple}, not {model.image_size}.")
+        if data.validation_by not in HOLD_OUT_BY:
+            raise _bad(f"“data.validation_by” must be one of {', '.join(HOLD_OUT_BY)}, not “{data.validation_by}”.")
         if not 0 <= data.validation_share < 1:
             raise _bad(f"“data.validation_share” must be from 0 to under 1, not {data.validation_share}.")
         if loop.precision not in PRECISIONS:

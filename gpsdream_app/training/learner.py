@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from diffusers.training_utils import compute_snr
 from torch import nn
 
-from gpsdream_app.models.conditions import encode_prompts, unet_conditions
+from gpsdream_app.models.conditions import Location, encode_prompts, preconditioning_of, predict
 from gpsdream_app.models.pipeline import GPSDiffusionPipeline
 from gpsdream_app.training.config import LossConfig
 
@@ -62,6 +64,14 @@ def loss_weights(scheduler, timesteps: torch.Tensor, gamma: float | None) -> tor
     return torch.where(snr > 0, clipped / snr.clamp_min(1e-8), torch.zeros_like(snr))
 
 
+def blurred_places(share: float, cell_metres: Sequence[float], count: int, generator: torch.Generator) -> torch.Tensor:
+    """To how many metres each sample knows its place, (count,), float64: 0 for most, for a share of them a level of the
+    place map or more than its coarsest one."""
+    limits = torch.tensor([*sorted(cell_metres)[1:], math.inf], dtype=torch.float64)
+    chosen = limits[torch.randint(len(limits), (count,), generator=generator)]
+    return torch.where(torch.rand(count, generator=generator) < share, chosen, 0.0)
+
+
 class Learner(nn.Module):
     """The trainable parts of a pipeline and their loss."""
 
@@ -75,6 +85,7 @@ class Learner(nn.Module):
         self.config = config
         self.train_text = train_text
         self.null_text = pipeline.config.null_text
+        self.preconditioning = preconditioning_of(pipeline.vae, pipeline.scheduler)
         if not train_text:
             self.text_encoder.requires_grad_(False)
 
@@ -87,6 +98,7 @@ class Learner(nn.Module):
         prompts: list[str],
         seed: int,
         text: torch.Tensor | None = None,
+        metres: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Mean loss of a batch.
 
@@ -96,6 +108,7 @@ class Learner(nn.Module):
             prompts: words of each sample.
             seed: decides timesteps, noise and dropped conditions.
             text: (batch, tokens, width): cached text tokens of the prompts, if there are any.
+            metres: (batch,), how much of the frontage each picture shows; NaN or None where not known.
         """
         count, device = len(latents), latents.device
         generator = torch.Generator().manual_seed(seed)
@@ -117,16 +130,17 @@ class Learner(nn.Module):
                 nothing = encode_prompts(self.tokenizer, self.text_encoder, [""]).to(text)
         text = torch.where(has_words.to(device)[:, None, None], text, nothing)
 
-        location = self.location_encoder(
-            *(torch.where(keep.place, degrees, torch.nan) for degrees in (lat, lon)),
-            torch.where(keep.heading, heading, torch.nan),
-        )
+        places = [torch.where(keep.place, degrees, torch.nan) for degrees in (lat, lon)]
+        places.append(torch.where(keep.heading, heading, torch.nan))
+        tokens = self.location_encoder(*places)
+        finest = blurred_places(self.config.blur_place, self.location_encoder.config.map_cell_metres, count, generator)
+        location = Location(tokens, self.location_encoder.read_map(*places, width=metres, finest=finest))
 
         noisy = self.scheduler.add_noise(latents, noise, timesteps)
         if self.scheduler.config.prediction_type == "v_prediction":
             target = self.scheduler.get_velocity(latents, noise, timesteps)
         else:
             target = noise
-        predicted = self.unet(noisy, timesteps, **unet_conditions(self.unet, text, location)).sample
-        error = (predicted.float() - target.float()).square().mean(dim=(1, 2, 3))
+        predicted = predict(self.unet, noisy, timesteps, text, location, self.preconditioning)
+        error = (predicted - target.float()).square().mean(dim=(1, 2, 3))
         return (loss_weights(self.scheduler, timesteps, self.config.min_snr_gamma) * error).mean()

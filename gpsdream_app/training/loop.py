@@ -34,6 +34,7 @@ class LatentBatch:
     heading: torch.Tensor
     prompts: list[str]
     text: torch.Tensor | None = None
+    metres: torch.Tensor | None = None
 
     def arguments(self, device: torch.device) -> dict[str, Any]:
         """Keyword arguments for the learner; all but the places on its device, which may have no float64."""
@@ -44,6 +45,7 @@ class LatentBatch:
             "heading": self.heading,
             "prompts": self.prompts,
             "text": None if self.text is None else self.text.to(device),
+            "metres": self.metres,
         }
 
 

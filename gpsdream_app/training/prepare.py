@@ -13,7 +13,7 @@ from gpsdream_app.domain.places import Box
 from gpsdream_app.geo.frames import LocalFrame, distance
 from gpsdream_app.photos.prepared import PreparedPhotos, TrainingPhoto, box_of
 from gpsdream_app.photos.records import PhotoRecord
-from gpsdream_app.photos.splits import split_photos
+from gpsdream_app.photos.splits import SplitBy, split_photos
 from gpsdream_app.photos.training_view import Report, photos_of, training_photos, whole_records, write_prepared
 from gpsdream_app.training.config import DataConfig
 
@@ -72,7 +72,13 @@ def prepare(
         KeyboardInterrupt: if it was cancelled.
     """
     used = whole_records(records)
-    held_out = split_photos(used, fraction=config.validation_share, seed=seed).validation
+    held_out = split_photos(
+        used,
+        fraction=config.validation_share,
+        by=SplitBy(config.validation_by),
+        block_metres=config.validation_block_metres,
+        seed=seed,
+    ).validation
     chosen = training_photos(records, held_out)
     # Before anything is written: a prepared folder is used again, and would be refused again after a cleaning.
     check_box(box_of((photo for _, photo in chosen), config.box_margin_metres))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 import json
 import platform
+import re
+import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -54,6 +56,22 @@ class Listener:
     stage: Callable[[int, int, str], None]
     progress: Callable[[Progress], None]
     stopped: Callable[[], bool]
+
+
+def typical_metres(sampler: CropSampler) -> float | None:
+    """Median of how much of the frontage crops show; None if the photos do not tell."""
+    crops, _ = sampler.crops(0, 256)
+    known = [crop.metres for crop in crops if crop.metres is not None]
+    return statistics.median(known) if known else None
+
+
+def vocabulary_of(photos: Sequence[TrainingPhoto], least: int = 3) -> list[str]:
+    """Single lower-case words that the words of the photos hold at least so many times, sorted."""
+    counts: Counter[str] = Counter()
+    for view in (view for photo in photos for view in photo.views):
+        for text in (view.caption, *view.tags):
+            counts.update(re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", text.lower()))
+    return sorted(word for word, count in counts.items() if count >= least)
 
 
 class TrainingRun:
@@ -170,6 +188,7 @@ class TrainingRun:
             self.config.model.image_size,
             smallest_scale=data.smallest_scale,
             place_jitter_metres=data.place_jitter_metres,
+            depth_jitter_metres=data.depth_jitter_metres,
             heading_jitter_degrees=data.heading_jitter_degrees,
             seed=self.config.loop.seed,
         )
@@ -179,7 +198,14 @@ class TrainingRun:
         box = prepared.box(config.data.box_margin_metres)
         has_heading = any(photo.heading is not None for photo in prepared.photos)
         if self.base is None:
-            pipeline = build_small(config.model, config.loss, box, self._tokenizer(prepared), has_heading=has_heading)
+            pipeline = build_small(
+                config.model,
+                config.loss,
+                box,
+                self._tokenizer(prepared),
+                has_heading=has_heading,
+                metres=typical_metres(sampler),
+            )
             self._codec(pipeline.vae, prepared, sampler)
             return pipeline
         pipeline = open_base(self.base, config.model, box, has_heading=has_heading)
@@ -212,7 +238,9 @@ class TrainingRun:
         done = {"linear": 0, "refiner": 0}
         if (folder / CODEC_FILE).exists():
             done = json.loads((folder / CODEC_FILE).read_text(encoding="utf-8"))
-            codec.load_state_dict(LappedAutoencoder.from_pretrained(folder, local_files_only=True).state_dict())
+            kept = LappedAutoencoder.from_pretrained(folder, local_files_only=True)
+            codec.load_state_dict(kept.state_dict())
+            codec.register_to_config(latent_deviations=kept.config.latent_deviations)
 
         def report(step: int, steps: int, text: str) -> None:
             if self.listener.stopped():
@@ -227,6 +255,8 @@ class TrainingRun:
             train_refiner(codec, sampler, steps=loop.refiner_steps, batch=16, noise=loop.refiner_noise, report=report)
             self._save_codec(codec, {**done, "refiner": loop.refiner_steps})
         codec.eval()
+        if not self.config.model.precondition:
+            codec.register_to_config(latent_deviations=None)
 
     def _save_codec(self, codec: LappedAutoencoder, done: dict[str, int]) -> None:
         folder = self.out / "codec"
@@ -289,6 +319,7 @@ class TrainingRun:
         photos = prepared.part(validation=False)
         until = config.loop.hold_out_until
         released = until is not None and loop.step > until
+        learned = prepared.photos if released else photos
         crops = list(fixed_crops(prepared, held_out or photos, self._side(pipeline)))[:64]
         pictures = pictures_from_pixels([crop.pixels for crop in crops])
         with torch.no_grad():
@@ -304,6 +335,7 @@ class TrainingRun:
             "loop": asdict(config.loop),
             "location_encoder": dict(pipeline.location_encoder.config),
             "null_text": pipeline.config.null_text,
+            "vocabulary": vocabulary_of(learned),
         }
         if not isinstance(pipeline.vae, LappedAutoencoder):
             scale = pipeline.vae.config.scaling_factor
@@ -314,6 +346,8 @@ class TrainingRun:
             "licence": card.data_licence,
             "photos": len(photos) + len(held_out) * released,
             "photos_held_out": 0 if released else len(held_out),
+            "sources": sorted({photo.source_name for photo in learned}),
+            "held_out_sources": [] if released else sorted({photo.source_name for photo in held_out}),
             "photos_held_out_before_step": {"photos": len(held_out), "step": until} if released else None,
             "steps": loop.step,
             "samples_seen": loop.samples_seen,

@@ -17,12 +17,12 @@ from gpsdream_app.training.batches import CropSampler, compose_prompt
 from gpsdream_app.training.loop import LatentBatch
 
 
-def _columns(crops: Sequence[Crop]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _columns(crops: Sequence[Crop], names: Sequence[str] = ("lat", "lon", "heading")) -> list[torch.Tensor]:
     def column(name: str) -> torch.Tensor:
         values = [getattr(crop, name) for crop in crops]
         return torch.tensor([float("nan") if value is None else value for value in values], dtype=torch.float64)
 
-    return column("lat"), column("lon"), column("heading")
+    return [column(name) for name in names]
 
 
 class FreshLatents:
@@ -63,7 +63,9 @@ class FreshLatents:
         if self.everything is not None and number >= self.everything_from:
             sampler = self.everything
         batch = sampler.batch(number, count)
-        return LatentBatch(self._encode(batch.pictures), batch.lat, batch.lon, batch.heading, batch.prompts)
+        return LatentBatch(
+            self._encode(batch.pictures), batch.lat, batch.lon, batch.heading, batch.prompts, metres=batch.metres
+        )
 
     def validation_batches(self, count: int) -> list[LatentBatch]:
         """Held-out crops with their captions."""
@@ -72,7 +74,8 @@ class FreshLatents:
             crops = self.validation[start : start + count]
             latents = self._encode(pictures_from_pixels([crop.pixels for crop in crops]))
             prompts = [crop.view.caption if crop.view else "" for crop in crops]
-            batches.append(LatentBatch(latents, *_columns(crops), prompts))
+            metres = _columns(crops, ["metres"])[0]
+            batches.append(LatentBatch(latents, *_columns(crops), prompts, metres=metres))
         return batches
 
 

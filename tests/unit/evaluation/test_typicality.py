@@ -36,7 +36,7 @@ class Knowing(torch.nn.Module):
     def __init__(self, pipeline: GPSDiffusionPipeline, latent: torch.Tensor, place: Place) -> None:
         super().__init__()
         self.config, self.dtype, self.device = pipeline.unet.config, torch.float32, torch.device("cpu")
-        self.latent, self.tokens = latent, pipeline.encode_places([place])[0]
+        self.latent, self.tokens = latent, pipeline.encode_places([place]).tokens[0]
         self.scheduler = pipeline.scheduler
 
     def forward(self, noisy: torch.Tensor, timesteps: torch.Tensor, **conditions: torch.Tensor) -> object:

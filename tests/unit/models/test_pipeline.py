@@ -65,6 +65,16 @@ def test_guidance_terms_sum_to_equation_4(has_text: bool, has_place: bool, weigh
     assert all(term.weight for term in terms)
 
 
+def test_guidance_in_the_other_order_puts_words_on_top_of_the_place() -> None:
+    e = {(False, False): 1.0, (False, True): 2.5, (True, True): 4.0}
+    terms = guidance_terms(3.5, 7.5, has_text=True, has_place=True, order="place_first")
+    assert sum(term.weight * e[term.with_text, term.with_place] for term in terms) == pytest.approx(
+        1.0 + 7.5 * (2.5 - 1.0) + 3.5 * (4.0 - 2.5)
+    )
+    with pytest.raises(ValueError, match="guidance_order"):
+        guidance_terms(3.5, 7.5, has_text=True, has_place=True, order="sideways")
+
+
 def test_guidance_leaves_out_what_has_no_weight() -> None:
     assert len(guidance_terms(3.5, 7.5, has_text=True, has_place=True)) == 3
     assert len(guidance_terms(1.0, 1.0, has_text=True, has_place=True)) == 1
@@ -82,7 +92,7 @@ def test_one_step_is_equation_4_on_three_separate_passes(pipeline: GPSDiffusionP
     pipeline("a mansion", HERE, latents=latents, num_inference_steps=1, callback_on_step_end=look, output_type="latent")
     timestep, original = seen[0]
     with torch.no_grad():
-        text, location = pipeline.encode_text(["a mansion"]), pipeline.encode_places([HERE])
+        text, location = pipeline.encode_text(["a mansion"]), pipeline.encode_places([HERE]).tokens
 
         def passed(p: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
             states = torch.cat([p, g], dim=1)

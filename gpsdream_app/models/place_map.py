@@ -1,0 +1,146 @@
+"""The place map: what a model remembers of every few metres of a city, laid out across the picture."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from gpsdream_app.domain.model_card import METRES_PER_DEGREE
+from gpsdream_app.domain.places import Box
+
+# Two large primes, one per axis: neighbouring cells must not share a row of the table.
+_HASH = (1, 2_654_435_761)
+# The table's entries are stored this much smaller than they count, which gives them a faster learning rate than the
+# other weights: a cell is seen far less often than they are.
+_GAIN = 16.0
+
+
+class PlaceMap(nn.Module):
+    """A learned map of several resolutions, read along the line that a picture shows.
+
+    A picture of a street front shows a stretch of it, left to right across the view. Each column of the latent
+    therefore looks up its own point on the ground: `depth_metres` ahead of the camera, and as far to the left or right as the
+    picture is wide there. One more point, the camera's own, is read for all columns, so that a place without a
+    heading is known too. A small network spreads what was read over the rows; the result is given to the U-Net as
+    further input channels.
+
+    Every level is a grid of square cells with bilinear interpolation. Levels of many cells share a hashed table
+    (Mueller et al. 2022, Instant NGP, section 3). Entries start at zero and stay there where no training photo was
+    taken. In training the finest levels are left out now and then, so the network knows what to do without them:
+    where nothing was photographed, it falls back on the wider surroundings.
+
+    Args:
+        box: coordinates outside it are moved to its edge.
+        channels: input channels that the U-Net gets.
+        side: rows and columns of the latent.
+        cell_metres: side of a cell of each level, metres, finest first.
+        features: numbers per cell.
+        table_size: largest number of cells that a level keeps apart; a power of two.
+        hidden: width of the network.
+        depth_metres: how far ahead the line lies.
+        width_metres: width of the picture on that line, where it is not known.
+    """
+
+    def __init__(
+        self,
+        box: Box,
+        *,
+        channels: int,
+        side: int,
+        cell_metres: tuple[float, ...],
+        features: int,
+        table_size: int,
+        hidden: int,
+        depth_metres: float,
+        width_metres: float,
+    ) -> None:
+        super().__init__()
+        self.box, self.channels, self.side, self.features = box, channels, side, features
+        self.cell_metres, self.depth_metres, self.width_metres = tuple(cell_metres), depth_metres, width_metres
+        self.metres_per_degree_lon = METRES_PER_DEGREE * math.cos(math.radians(box.centre[0]))
+        width = (box.east - box.west) * self.metres_per_degree_lon
+        height = (box.north - box.south) * METRES_PER_DEGREE
+        self.columns: list[int] = []
+        self.tables = nn.ParameterList()
+        for cell in self.cell_metres:
+            # One more than fit, for the far corners of the last cells, on each side.
+            columns, rows = (math.ceil(length / cell) + 3 for length in (width, height))
+            self.columns.append(columns if columns * rows <= table_size else 0)
+            self.tables.append(nn.Parameter(torch.zeros(min(columns * rows, table_size), features)))
+        inputs = 2 * features * len(self.cell_metres) + 2
+        self.hidden = nn.Linear(inputs, hidden)
+        self.output = nn.Linear(hidden, channels * side)
+
+    def _read(self, level: int, east: torch.Tensor, north: torch.Tensor) -> torch.Tensor:
+        """Features (points, features) of one level at points in metres from the box's south-west corner."""
+        table = self.tables[level]
+        x, y = east / self.cell_metres[level] + 1, north / self.cell_metres[level] + 1
+        left, bottom = x.floor(), y.floor()
+        right_share, top_share = (x - left).float(), (y - bottom).float()
+        total = None
+        for along, column_share in ((0, 1 - right_share), (1, right_share)):
+            for up, row_share in ((0, 1 - top_share), (1, top_share)):
+                column, row = left.long() + along, bottom.long() + up
+                if self.columns[level]:
+                    index = row * self.columns[level] + column
+                else:
+                    index = (column * _HASH[0]) ^ (row * _HASH[1])
+                share = (column_share * row_share)[:, None].to(table)
+                part = table[index.remainder(len(table)).to(table.device)] * share
+                total = part if total is None else total + part
+        return _GAIN * total
+
+    def forward(
+        self,
+        lat: torch.Tensor,
+        lon: torch.Tensor,
+        heading: torch.Tensor,
+        *,
+        width: torch.Tensor | None = None,
+        finest: torch.Tensor | float = 0.0,
+    ) -> torch.Tensor:
+        """Read the map.
+
+        Args:
+            lat, lon: (batch,), degrees, float64 on the CPU; NaN for no place.
+            heading: (batch,), degrees; NaN where not known.
+            width: (batch,), metres that the picture is wide; NaN or None where not known.
+            finest: metres, (batch,) or one for all; levels with smaller cells are left out.
+
+        Returns:
+            (batch, channels, side, side); zero where there is no place.
+        """
+        batch = len(lat)
+        box = self.box
+        north = (lat.clamp(box.south, box.north) - box.south) * METRES_PER_DEGREE
+        east = (lon.clamp(box.west, box.east) - box.west) * self.metres_per_degree_lon
+        known, faced = torch.isfinite(lat) & torch.isfinite(lon), torch.isfinite(heading)
+        east, north = torch.nan_to_num(east), torch.nan_to_num(north)
+        angle = torch.deg2rad(torch.nan_to_num(heading))
+        if width is None:
+            width = torch.full_like(east, torch.nan)
+        width = torch.where(torch.isfinite(width), width, torch.full_like(width, self.width_metres))
+        # From the left edge of the picture to its right one: to the right of the heading is heading + 90 degrees.
+        offsets = (torch.arange(self.side, dtype=east.dtype) + 0.5) / self.side - 0.5
+        aside = width[:, None] * offsets
+        line_east = east[:, None] + self.depth_metres * angle.sin()[:, None] + aside * angle.cos()[:, None]
+        line_north = north[:, None] + self.depth_metres * angle.cos()[:, None] - aside * angle.sin()[:, None]
+
+        limits = torch.as_tensor(finest, dtype=torch.float64).expand(batch)
+        device = self.hidden.weight.device
+        read_line, read_camera = [], []
+        for level, cell in enumerate(self.cell_metres):
+            kept = (known & (limits <= cell)).to(device)[:, None]
+            camera = self._read(level, east, north) * kept
+            line = self._read(level, line_east.flatten(), line_north.flatten()).unflatten(0, (batch, self.side))
+            read_camera.append(camera)
+            read_line.append(line * (kept & faced.to(device)[:, None])[..., None])
+        at_camera = torch.cat(read_camera, dim=1)[:, None].expand(-1, self.side, -1)
+        flags = torch.stack([faced.double(), (width / self.width_metres - 1) * 4], dim=1).to(device, at_camera.dtype)
+        inputs = torch.cat([*read_line, at_camera, flags[:, None].expand(-1, self.side, -1)], dim=2)
+        spread = self.output(nn.functional.silu(self.hidden(inputs)))
+        # (batch, columns, channels * rows) to (batch, channels, rows, columns).
+        plane = spread.unflatten(2, (self.channels, self.side)).permute(0, 2, 3, 1)
+        return plane * known.to(device)[:, None, None, None]

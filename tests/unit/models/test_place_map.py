@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from gpsdream_app.domain.model_card import METRES_PER_DEGREE
+from gpsdream_app.models.place_map import PlaceMap
+from tests.tiny_model import BOX
+
+SIDE = 8
+LAT, LON = BOX.centre
+
+
+def place_map(**changes: object) -> PlaceMap:
+    """A map with random cells, which after training are not zero."""
+    torch.manual_seed(0)
+    settings: dict = {
+        "channels": 3,
+        "side": SIDE,
+        "cell_metres": (5.0, 20.0, 200.0),
+        "features": 4,
+        "table_size": 2**20,
+        "hidden": 16,
+        "depth_metres": 20.0,
+        "width_metres": 32.0,
+    }
+    made = PlaceMap(BOX, **{**settings, **changes})
+    for table in made.tables:
+        torch.nn.init.normal_(table, std=0.05)
+    return made
+
+
+def read(
+    made: PlaceMap, east: float = 0.0, north: float = 0.0, heading: float = 0.0, **options: object
+) -> torch.Tensor:
+    """The map at a point given in metres from the middle of the box."""
+    lat = torch.tensor([LAT + north / METRES_PER_DEGREE], dtype=torch.float64)
+    lon = torch.tensor([LON + east / (METRES_PER_DEGREE * math.cos(math.radians(LAT)))], dtype=torch.float64)
+    with torch.no_grad():
+        return made(lat, lon, torch.tensor([heading], dtype=torch.float64), **options)
+
+
+def test_no_place_is_zero_and_an_untrained_map_is_the_same_everywhere() -> None:
+    made = place_map()
+    nowhere = torch.tensor([math.nan], dtype=torch.float64)
+    assert not made(nowhere, nowhere, nowhere).any()
+    for table in made.tables:
+        torch.nn.init.zeros_(table)
+    assert torch.allclose(read(made), read(made, 300.0, 500.0), atol=1e-6)
+
+
+@pytest.mark.parametrize(("heading", "right"), [(0.0, (1, 0)), (90.0, (0, -1)), (180.0, (-1, 0)), (270.0, (0, 1))])
+def test_a_step_to_the_right_moves_the_picture_one_column_to_the_left(heading: float, right: tuple[int, int]) -> None:
+    made = place_map()
+    # Without the camera's own cells, which move with every step.
+    features = made.features * len(made.cell_metres)
+    with torch.no_grad():
+        made.hidden.weight[:, features : 2 * features] = 0
+    column = made.width_metres / SIDE
+    here = read(made, heading=heading)
+    aside = read(made, right[0] * column, right[1] * column, heading)
+    assert torch.allclose(here[..., 1:], aside[..., :-1], atol=2e-3)
+    assert not torch.allclose(here, aside, atol=2e-2)
+
+
+def test_both_sides_of_a_street_are_different_and_a_heading_is_needed_to_tell() -> None:
+    made = place_map()
+    assert not torch.allclose(read(made, heading=118.0), read(made, heading=298.0), atol=1e-2)
+    without = read(made, heading=math.nan)
+    assert torch.allclose(without, without[..., :1].expand_as(without), atol=1e-5)
+
+
+def test_a_wider_picture_shows_more() -> None:
+    made = place_map()
+    features = made.features * len(made.cell_metres)
+    with torch.no_grad():
+        made.hidden.weight[:, features:] = 0
+    narrow = read(made, width=torch.tensor([16.0], dtype=torch.float64))
+    wide = read(made, width=torch.tensor([32.0], dtype=torch.float64))
+    # Columns 2.. 5 of the wide picture cover the narrow one; its centres lie half a column of the narrow one apart.
+    middle = (narrow[..., 0::2] + narrow[..., 1::2]) / 2
+    assert (wide[..., 2:6] - middle).abs().mean() < 0.25 * (wide[..., :4] - middle).abs().mean()
+
+
+def test_a_blurred_place_ignores_the_finest_cells() -> None:
+    made = place_map()
+    near = read(made, finest=20.0), read(made, 0.0, 0.0, 0.0, finest=20.0)
+    assert torch.equal(*near)
+    with torch.no_grad():
+        exact, blurred = read(made), read(made, finest=20.0)
+        made.tables[0].zero_()
+        assert torch.allclose(read(made), blurred, atol=1e-6)
+        assert not torch.allclose(exact, blurred, atol=1e-3)
+
+
+def test_only_the_cells_of_a_place_learn() -> None:
+    made = place_map(table_size=256)
+    lat, lon, heading = (torch.tensor([value], dtype=torch.float64) for value in (LAT, LON, 0.0))
+    made(lat, lon, heading).sum().backward()
+    touched = (made.tables[0].grad.abs().sum(dim=1) > 0).sum().item()
+    assert 0 < touched <= 4 * (SIDE + 1) < len(made.tables[0])
+
+
+def test_places_outside_the_box_are_those_of_its_edge() -> None:
+    made = place_map()
+    assert torch.allclose(read(made, 0.0, 50_000.0), read(made, 0.0, 90_000.0))
