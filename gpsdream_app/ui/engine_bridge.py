@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Qt, Signal
 
 from gpsdream_app.domain.events import EngineChanged, Event
+from gpsdream_app.domain.explanations import ExplainRequest
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.engine.base import Engine, new_job_id
 
@@ -40,6 +41,10 @@ class EngineBridge(QObject):
     def submit(self, request: GenerateRequest, job_id: str) -> None:
         """Put a job at the end of the engine's queue. Raises GPSDreamError if the engine was shut down."""
         self._engine.submit(request, job_id)
+
+    def explain(self, request: ExplainRequest, job_id: str) -> None:
+        """Put a job that explains a picture at the end of the queue. Raises GPSDreamError as `submit`."""
+        self._engine.explain(request, job_id)
 
     def close(self, timeout: float = 3.0) -> None:
         """Stop listening and end the engine; nothing of it is left when this returns.

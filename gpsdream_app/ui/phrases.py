@@ -6,6 +6,7 @@ import html
 
 from PySide6.QtCore import QCoreApplication
 
+from gpsdream_app.domain.explanations import Explanation
 from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.results import Result
 
@@ -35,6 +36,13 @@ def photo_distance_text(metres: float | None) -> str:
     if metres < 1:
         return _tr("The model has seen photos here")
     return _tr("{0} from the nearest photo").format(distance_text(metres))
+
+
+def short_distance_text(metres: float | None) -> str:
+    """Return the same in a few words: “photos here”, “photo 12 m away”; empty if it is not known."""
+    if metres is None:
+        return ""
+    return _tr("photos here") if metres < 1 else _tr("photo {0} away").format(distance_text(metres))
 
 
 def time_left_text(seconds: float | None) -> str:
@@ -79,6 +87,54 @@ def result_text(result: Result) -> str:
         photo_distance_text(result.photo_distance) if place else "",
     )
     return "\n".join(line for line in lines if line)
+
+
+def percent_text(share: float) -> str:
+    """Return a share (0 to 1) in percent: “12 %”; what is little but not nothing is “<1 %”."""
+    if 0 < share < 0.005:
+        return _tr("<1 %")
+    return _tr("{0} %").format(round(100 * share))
+
+
+def looked_text(point: tuple[float, float] | None) -> str:
+    """Return in words where something was looked at most.
+
+    Args:
+        point: the middle, as shares of the picture's width and height from the upper left; None for everywhere.
+    """
+    if point is None:
+        return _tr("looked at everywhere alike.")
+    column, row = (0 if value < 0.38 else 2 if value > 0.62 else 1 for value in point)
+    names = (
+        (_tr("at the upper left"), _tr("at the top"), _tr("at the upper right")),
+        (_tr("at the left"), _tr("in the middle"), _tr("at the right")),
+        (_tr("at the lower left"), _tr("at the bottom"), _tr("at the lower right")),
+    )
+    return _tr("looked at most {0}.").format(names[row][column])
+
+
+def typicality_text(explanation: Explanation) -> str:
+    """Return how typical of its place the model finds a picture; empty if that is not known."""
+    rank, others = explanation.typicality_rank, explanation.places_compared
+    if rank is None or others < 1:
+        return ""
+    share = percent_text(rank)
+    if rank >= 0.9:
+        words = _tr("Very typical of this place: the model finds it less typical of {0} of {1} other places.")
+    elif rank >= 0.6:
+        words = _tr("Rather typical of this place: the model finds it less typical of {0} of {1} other places.")
+    elif rank >= 0.4:
+        words = _tr("It could be almost anywhere: the model finds it less typical of {0} of {1} other places.")
+    else:
+        words = _tr("Not typical of this place: the model finds it less typical of only {0} of {1} other places.")
+    return words.format(share, others)
+
+
+def short_typicality_text(explanation: Explanation) -> str:
+    """Return the same in a few words: “typicality 93 %”; empty if it is not known."""
+    if explanation.typicality_rank is None or explanation.places_compared < 1:
+        return ""
+    return _tr("typicality {0}").format(percent_text(explanation.typicality_rank))
 
 
 def one_line(text: str) -> str:

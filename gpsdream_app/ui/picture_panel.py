@@ -2,57 +2,31 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QImage, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QWidget
 
 from gpsdream_app.domain.events import EngineState
 from gpsdream_app.domain.results import Result
+from gpsdream_app.ui.explainer import WhyState, heat_image
 from gpsdream_app.ui.job_queue import JobState, QueuedJob
-from gpsdream_app.ui.phrases import FAR_METRES, first_upper, photo_distance_text, place_text, time_left_text
+from gpsdream_app.ui.phrases import (
+    first_upper,
+    place_text,
+    short_distance_text,
+    short_typicality_text,
+    time_left_text,
+    tooltip,
+)
 from gpsdream_app.ui.picture_view import Lesson, PictureView
+from gpsdream_app.ui.progress import LINE_HEIGHT, ProgressLine
 from gpsdream_app.ui.session import Session, Shown
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import CONTROL_HEIGHT, SPACE_1, SPACE_2
 from gpsdream_app.ui.widgets import ElidedLabel, IconButton, TextButton
 
-LINE_HEIGHT = 3
 BAR_HEIGHT = CONTROL_HEIGHT
 BELOW = SPACE_1 + LINE_HEIGHT + SPACE_1 + BAR_HEIGHT
-
-
-class ProgressLine(QWidget):
-    """A thin line that fills from the left; empty it is not seen."""
-
-    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._theme = theme
-        self._fraction = 0.0
-        self.setAccessibleName(self.tr("Progress"))
-        theme.changed.connect(self.update)
-
-    @property
-    def fraction(self) -> float:
-        """The share that is filled, 0 to 1."""
-        return self._fraction
-
-    def show_fraction(self, fraction: float) -> None:
-        """Fill a share of the line, 0 to 1."""
-        self._fraction = fraction
-        self.setAccessibleDescription(f"{fraction:.0%}")
-        self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the line."""
-        with QPainter(self) as painter:
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setPen(Qt.PenStyle.NoPen)
-            rect = QRectF(self.rect())
-            painter.setBrush(self._theme.colour("line"))
-            painter.drawRoundedRect(rect, 1.5, 1.5)
-            painter.setBrush(self._theme.colour("accent"))
-            rect.setWidth(rect.width() * self._fraction)
-            painter.drawRoundedRect(rect, 1.5, 1.5)
 
 
 class PicturePanel(QWidget):
@@ -79,6 +53,8 @@ class PicturePanel(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.view.menu_asked.connect(self._ask_menu)
         session.shown_changed.connect(self._show)
+        session.why.changed.connect(self._follow_why)
+        session.why.token_changed.connect(self._lay_over)
         session.previewed.connect(self._preview)
         session.queue.changed.connect(self._progress)
         session.queue.changed.connect(self._teach)
@@ -86,6 +62,7 @@ class PicturePanel(QWidget):
         session.following_changed.connect(self._progress)
         # Until the library is read it is not known whether there is anything to teach.
         self._library_read = False
+        self._exchanged = False
         session.library_read.connect(self._note_read)
         session.model_changed.connect(self._teach)
         session.form.when("place prompt", self._teach)
@@ -94,9 +71,14 @@ class PicturePanel(QWidget):
     def _make_actions(self, theme: Theme) -> QWidget:
         bar = QWidget(self)
         self.facts = ElidedLabel("", "small", bar)
+        self.why = TextButton(theme, self.tr("Why?"), "why", look="plain", parent=bar)
+        self.why.setCheckable(True)
+        self.why.setAccessibleName(self.tr("Why does it look like this?"))
+        self.why.setToolTip(tooltip(self.tr("Why does it look like this? See where each word acted (Ctrl+E)")))
+        self.why.clicked.connect(self._session.toggle_why)
         self.save = TextButton(theme, self.tr("Save…"), "save", look="plain", parent=bar)
         self.save.clicked.connect(self._ask_save)
-        self.copy = TextButton(theme, self.tr("Copy"), "copy", look="plain", parent=bar)
+        self.copy = IconButton(theme, "copy", self.tr("Copy the picture (Ctrl+C)"), parent=bar)
         self.copy.clicked.connect(self.copy_asked)
         self.more = IconButton(theme, "more", self.tr("More for this picture"), parent=bar)
         self.more.clicked.connect(lambda: self._ask_menu(self.more.mapToGlobal(self.more.rect().bottomLeft())))
@@ -104,6 +86,7 @@ class PicturePanel(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE_1)
         row.addWidget(self.facts, 1)
+        row.addWidget(self.why)
         row.addWidget(self.save)
         row.addWidget(self.copy)
         row.addWidget(self.more)
@@ -161,6 +144,24 @@ class PicturePanel(QWidget):
         self.view.show_picture(image, preview=True)
         self._arrange()
 
+    def _follow_why(self) -> None:
+        why, shown = self._session.why, self._session.shown
+        self.why.setChecked(why.state is not WhyState.OFF)
+        if why.answer and why.differs:
+            # The maps belong to the picture as it was drawn again.
+            self.view.show_picture(why.answer.picture)
+            self._exchanged = True
+        elif self._exchanged:
+            self._exchanged = False
+            if shown:
+                self.view.show_picture(shown.image, shown.result)
+        self._progress()
+
+    def _lay_over(self) -> None:
+        why = self._session.why
+        token = why.token
+        self.view.show_overlay(heat_image(token, why.strength) if token else QImage())
+
     def _note_read(self) -> None:
         self._library_read = True
         self._teach()
@@ -190,9 +191,10 @@ class PicturePanel(QWidget):
         else:
             result = shown.result if shown else None
             self.facts.setText(self.facts_text(result) if result else "")
-            for button in (self.save, self.copy, self.more):
+            for button in (self.save, self.more):
                 button.setVisible(result is not None)
             self.copy.setVisible(shown is not None)
+            self.why.setVisible(shown is not None and shown.request is not None)
             self._bar.setCurrentIndex(0)
         self.line.setVisible(job is not None)
         needed = job is not None or shown is not None
@@ -221,12 +223,16 @@ class PicturePanel(QWidget):
         return first_upper(text)
 
     def facts_text(self, result: Result) -> str:
-        """Return what a person wants to know of a finished picture: “Seed 4711 · 20 steps · 2.9 s”."""
-        request, metres = result.request, result.photo_distance
-        facts = self.tr("Seed {0} · {1} steps · {2} s").format(request.seed, request.steps, f"{result.seconds:.1f}")
-        if request.place and metres is not None and metres >= FAR_METRES:
-            facts = f"{photo_distance_text(metres)} · {facts}"
-        return facts
+        """Return what a person wants to know of a finished picture: “12 m from a photo · seed 4711 · 2.9 s”."""
+        request = result.request
+        known = self._session.why.known(request)
+        parts = (
+            short_distance_text(result.photo_distance) if request.place else self.tr("no place"),
+            short_typicality_text(known) if known else "",
+            self.tr("seed {0}").format(request.seed),
+            self.tr("{0} s").format(f"{result.seconds:.1f}"),
+        )
+        return first_upper(" · ".join(part for part in parts if part))
 
     def _ask_save(self) -> None:
         if self._session.shown and self._session.shown.result:

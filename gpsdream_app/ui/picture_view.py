@@ -66,6 +66,7 @@ class PictureView(QWidget):
         self._theme = theme
         self._image = QImage()
         self._before = QImage()
+        self._overlay = QImage()
         self._result: Result | None = None
         self._lesson = Lesson.READING
         self._place_name = ""
@@ -118,6 +119,16 @@ class PictureView(QWidget):
             self._fade.start()
         self._describe()
         self.update()
+
+    def show_overlay(self, overlay: QImage) -> None:
+        """Lay a translucent picture over the picture, stretched to its size; a null one takes it away."""
+        self._overlay = overlay
+        self.update()
+
+    @property
+    def overlay(self) -> QImage:
+        """What lies over the picture; a null picture if nothing does."""
+        return self._overlay
 
     def teach(self, lesson: Lesson, place_name: str = "") -> None:
         """Say what to do next while there is no picture."""
@@ -232,7 +243,9 @@ class PictureView(QWidget):
             painter.setOpacity(float(self._fade.currentValue()))
         painter.drawPixmap(rect, self._enlarged(self._image, rect.size()))
         painter.setOpacity(1.0)
-        if self._result and (self.underMouse() or self.hasFocus()) and not self._preview:
+        if not self._overlay.isNull():
+            painter.drawPixmap(rect, self._enlarged(self._overlay, rect.size()))
+        elif self._result and (self.underMouse() or self.hasFocus()) and not self._preview:
             self._paint_caption(painter, rect, self._result)
         painter.restore()
         painter.setBrush(Qt.BrushStyle.NoBrush)

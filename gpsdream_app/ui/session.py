@@ -40,6 +40,7 @@ from gpsdream_app.library.store import JobState, Library
 from gpsdream_app.ui.background import Background
 from gpsdream_app.ui.desktop import show_in_folder
 from gpsdream_app.ui.engine_bridge import EngineBridge
+from gpsdream_app.ui.explainer import Explainer, WhyState
 from gpsdream_app.ui.film import FilmModel
 from gpsdream_app.ui.job_queue import JobQueue, QueuedJob
 from gpsdream_app.ui.phrases import coordinates_text, first_upper
@@ -86,10 +87,11 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The big picture: its pixels, and its result if it is one of ours."""
+    """The big picture: its pixels, its result if it is in the library, and the request that draws it."""
 
     image: QImage
     result: Result | None = None
+    request: GenerateRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,7 @@ class Session(QObject):
         # One thread, so that what happens to one row or file happens in order.
         self._writer = Background(self, threads=1)
         self.bridge = EngineBridge(engine, self)
+        self.why = Explainer(self.bridge, self.background, self)
         self.card: ModelCard | None = None
         self.city: CityMap | None = None
         self.installed: list[InstalledModel] = []
@@ -274,6 +277,7 @@ class Session(QObject):
 
     def pick(self, lat: float, lon: float, name: str = "") -> None:
         """Choose a point in degrees, for example where the map was clicked."""
+        self.why.leave()
         try:
             self.form.move_to(lat, lon, name)
         except GPSDreamError as error:
@@ -347,6 +351,7 @@ class Session(QObject):
 
     def submit(self, request: GenerateRequest) -> str:
         """Put a request in the queue. Returns the job's id, empty if the engine does not take it."""
+        self.why.leave()
         job_id = self.bridge.new_job_id()
         self.queue.add(job_id, request)
         try:
@@ -380,6 +385,7 @@ class Session(QObject):
 
     def follow(self) -> None:
         """Show the picture that is being drawn again, after another one was looked at."""
+        self.why.leave()
         self._set_following(True)
 
     @property
@@ -393,6 +399,8 @@ class Session(QObject):
             self.following_changed.emit()
 
     def _happened(self, event: Event) -> None:
+        if self.why.handle(event):
+            return
         job = self.queue.handle(event)
         if job is None:
             return
@@ -412,6 +420,7 @@ class Session(QObject):
         self.film.show_drawing(job.request.place, job.fraction, None if image.isNull() else image)
         if not image.isNull() and self._following:
             self.film.current = ""  # none of the strip's pictures is the big one now
+            self.why.leave()
             self.previewed.emit(image)
 
     def _picture_done(self, result: Result) -> None:
@@ -431,7 +440,7 @@ class Session(QObject):
             image, failure = kept
             self.film.add_newest(result)
             if self._following:
-                self._show(Shown(image, result))
+                self._show(Shown(image, result, result.request))
             self.picture_finished.emit(result)
             if failure:
                 self.notify_failure(failure)
@@ -484,6 +493,25 @@ class Session(QObject):
         if library:
             self._writer.run(self, lambda: library.record_job(request, job_id, state))
 
+    # -- why it looks like this --
+
+    def explain(self) -> None:
+        """Have the engine say why the big picture looks as it does; what is being drawn does not replace it."""
+        shown = self.shown
+        if shown is None or shown.request is None:
+            return
+        if self._following and self.queue:
+            self._show(shown)  # in place of the half-drawn one
+        self._set_following(False)
+        self.why.ask(shown.request, shown.image)
+
+    def toggle_why(self) -> None:
+        """Explain the big picture, or go back to the form."""
+        if self.why.state is WhyState.OFF:
+            self.explain()
+        else:
+            self.why.leave()
+
     # -- pictures --
 
     def show_result(self, result_id: str) -> None:
@@ -500,7 +528,7 @@ class Session(QObject):
 
         def show(image: QImage) -> None:
             if self._wanted_picture == result_id and not self._following:
-                self._show(Shown(image, result))
+                self._show(Shown(image, result, result.request))
 
         def failed(failure: Failure) -> None:
             self.notify_failure(failure, self.tr("Take it out of the strip"), lambda: self._forget(result))
@@ -523,7 +551,7 @@ class Session(QObject):
             self._wanted_picture = ""
             self.film.current = ""
             self.form.restore(request)
-            self._show(Shown(image))
+            self._show(Shown(image, None, request.picture(0)))
             if request.place:
                 self.fly.emit(request.place.lat, request.place.lon, 0.0)
             self._say_which_model(request)
@@ -596,6 +624,8 @@ class Session(QObject):
         self.background.run(self, lambda: library.recent(PAGE, before=oldest.id), read)
 
     def _show(self, shown: Shown | None) -> None:
+        if shown is not self.shown:
+            self.why.leave()
         self.shown = shown
         self.film.current = shown.result.id if shown and shown.result else ""
         self.shown_changed.emit(shown)
@@ -637,7 +667,7 @@ class Session(QObject):
 
     def _first_shown(self, image: QImage, result: Result) -> None:
         if self.shown is None and not self.queue:
-            self._show(Shown(image, result))
+            self._show(Shown(image, result, result.request))
 
     def _adopted(self, added: list[Result]) -> None:
         if not added:

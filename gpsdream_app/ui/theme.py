@@ -213,6 +213,7 @@ QPushButton[look="plain"] {{
   background: transparent; border-color: transparent; padding: 0 {SPACE_2}px;
 }}
 QPushButton[look="plain"]:hover {{ background: {t.hover}; }}
+QPushButton[look="plain"]:checked {{ background: {t.accent_soft}; }}
 QPushButton[look="plain"]:focus {{ border: 2px solid {t.accent}; padding: 0 {SPACE_2 - 1}px; }}
 QPushButton[look="fold"] {{
   background: transparent; border-color: transparent; color: {t.text_muted}; padding: 0 {SPACE_1}px 0 0;

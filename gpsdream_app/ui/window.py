@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QEvent, QModelIndex, QPoint, QRect, QRectF, QSize, Qt, QTimer
+from PySide6.QtCore import QEvent, QModelIndex, QPoint, QRect, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -37,6 +37,7 @@ from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.results import Result
 from gpsdream_app.geo.city import CityMap
 from gpsdream_app.ui.desktop import show_in_folder
+from gpsdream_app.ui.explainer import WhyState
 from gpsdream_app.ui.film import FilmRole
 from gpsdream_app.ui.filmstrip import Filmstrip
 from gpsdream_app.ui.form_panel import FormPanel
@@ -50,6 +51,7 @@ from gpsdream_app.ui.search_box import SearchBox
 from gpsdream_app.ui.session import EXAMPLES, Session
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import RADIUS, SPACE_3, SPACE_4, TYPE_TITLE
+from gpsdream_app.ui.why_card import WhyCard
 from gpsdream_app.ui.widgets import ElidedLabel, Menu, PrimaryButton
 
 START_SIZE = QSize(1360, 860)
@@ -201,6 +203,9 @@ class MainWindow(QMainWindow):
         self.form.fold_row.takeAt(self.form.fold_row.count() - 1)
         self.form.fold_row.addWidget(self.engine_text, 1)
         self.form_scroll = FormScroll(self.form, self.notice, panel)
+        self.why = WhyCard(theme, session.why, panel)
+        self.why.hide()
+        self.form_scroll.fitted.connect(self.why.setFixedHeight)
         self.draw = PrimaryButton(theme, self.tr("Draw"), self.tr("Ctrl+Enter"), panel)
         # The form reaches to the panel's edge, so that its scroll bar stands in the margin and moves no field.
         grid = QGridLayout(panel)
@@ -213,6 +218,7 @@ class MainWindow(QMainWindow):
         grid.addWidget(self.picture, 0, 0)
         grid.addWidget(self.notice, 1, 0)
         grid.addWidget(self.form_scroll, 2, 0, 1, 2)
+        grid.addWidget(self.why, 2, 0, 1, 2)
         grid.addWidget(self.draw, 3, 0)
         return panel
 
@@ -223,6 +229,7 @@ class MainWindow(QMainWindow):
             (self.tr("Ctrl+F"), self.tr("Search a place")),
             (self.tr("Ctrl+S"), self.tr("Save the picture")),
             (self.tr("Ctrl+C"), self.tr("Copy the picture")),
+            (self.tr("Ctrl+E"), self.tr("Why does it look like this?")),
             (self.tr("Ctrl+Z"), self.tr("Undo deleting")),
         ]
 
@@ -246,6 +253,7 @@ class MainWindow(QMainWindow):
         session.fly.connect(self._fly)
         session.reveal.connect(board.reveal)
         session.picture_finished.connect(self._picture_finished)
+        session.why.changed.connect(self._show_why)
         session.library_read.connect(self._show_examples)
         session.form.when("place", self._show_pin)
         film = session.film
@@ -275,7 +283,8 @@ class MainWindow(QMainWindow):
         for keys, call in (
             ("Ctrl+Return", self.draw_now),
             ("Ctrl+Enter", self.draw_now),
-            ("Esc", self.session.stop),
+            ("Esc", self._escape),
+            ("Ctrl+E", self.session.toggle_why),
             ("Ctrl+F", self.search.focus),
             ("Ctrl+S", self._save_shown),
             ("Ctrl+C", self.copy_picture),
@@ -387,6 +396,27 @@ class MainWindow(QMainWindow):
         if unfolded:
             self.form_scroll.show_end()
 
+    def _escape(self) -> None:
+        """Leave what stands before the form, else stop drawing."""
+        if self.session.why.state is WhyState.OFF:
+            self.session.stop()
+        else:
+            self.session.why.leave()
+
+    def _show_why(self) -> None:
+        """Put the explanation where the form is, or the form back; the picture above keeps its size."""
+        wanted = self.session.why.state is not WhyState.OFF
+        if wanted == self.why.isVisibleTo(self.panel):
+            return
+        focused = self.focusWidget()
+        self.form_scroll.setVisible(not wanted)
+        self.why.setVisible(wanted)
+        if wanted:
+            self.why.close_button.setFocus(Qt.FocusReason.OtherFocusReason)
+        elif focused is None or focused is self.why or self.why.isAncestorOf(focused):
+            self.picture.why.setFocus(Qt.FocusReason.OtherFocusReason)
+        self.form_scroll.fit()
+
     def show_menu(self, result: Result, point: QPoint) -> None:
         """Show what can be done with a picture."""
         session = self.session
@@ -399,6 +429,8 @@ class MainWindow(QMainWindow):
         menu.add(self.tr("Copy parameters"), "parameters", lambda: self._copy_parameters(result))
         menu.add(self.tr("Show in folder"), "folder", lambda: show_in_folder(Path(result.path)))
         menu.addSeparator()
+        if session.shown and session.shown.result and session.shown.result.id == result.id:
+            menu.add(self.tr("Why does it look like this?"), "why", session.explain, self.tr("Ctrl+E"))
         menu.add(self.tr("Use its settings"), "undo", lambda: session.show_result(result.id))
         menu.add(self.tr("Remix with a new seed"), "remix", lambda: session.remix(result))
         menu.addSeparator()
@@ -505,7 +537,13 @@ class MainWindow(QMainWindow):
 
 
 class FormScroll(QScrollArea):
-    """Gives the form the height it wants, as long as the picture keeps enough; the rest is scrolled."""
+    """Gives the form the height it wants, as long as the picture keeps enough; the rest is scrolled.
+
+    Signals:
+        fitted: it took a height; what stands in its place takes the same.
+    """
+
+    fitted = Signal(int)
 
     PICTURE_SMALLEST = 240
     PICTURE_BESIDE_NOTICE = 184
@@ -565,6 +603,7 @@ class FormScroll(QScrollArea):
         else:
             room -= self.PICTURE_SMALLEST
         self.setFixedHeight(max(160, min(wanted, room)))
+        self.fitted.emit(self.height())
 
     def show_end(self) -> None:
         """Scroll to the end, where something has just been unfolded."""
