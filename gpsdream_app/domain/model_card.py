@@ -48,16 +48,18 @@ class Coverage:
 
     def distance(self, lat: float, lon: float) -> float | None:
         """Metres from a point to the nearest edge of a cell that holds photos; 0 inside one, None if empty."""
-        best: float | None = None
-        scale = METRES_PER_DEGREE * math.cos(math.radians(lat))
-        for row, column, _ in self.cells:
-            cell_lat, cell_lon = self.centre(row, column)
-            north = max(0.0, abs(lat - cell_lat) - self.cell_lat / 2) * METRES_PER_DEGREE
-            east = max(0.0, abs(lon - cell_lon) - self.cell_lon / 2) * scale
-            metres = math.hypot(north, east)
-            if best is None or metres < best:
-                best = metres
-        return best
+        return min((self._metres(row, column, lat, lon) for row, column, _ in self.cells), default=None)
+
+    def nearest(self, lat: float, lon: float) -> tuple[float, float] | None:
+        """Latitude and longitude of the middle of the nearest cell that holds photos, degrees; None if empty."""
+        cell = min(self.cells, key=lambda cell: self._metres(cell[0], cell[1], lat, lon), default=None)
+        return self.centre(cell[0], cell[1]) if cell else None
+
+    def _metres(self, row: int, column: int, lat: float, lon: float) -> float:
+        cell_lat, cell_lon = self.centre(row, column)
+        north = max(0.0, abs(lat - cell_lat) - self.cell_lat / 2) * METRES_PER_DEGREE
+        east = max(0.0, abs(lon - cell_lon) - self.cell_lon / 2) * METRES_PER_DEGREE * math.cos(math.radians(lat))
+        return math.hypot(north, east)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,12 @@ class ModelCard:
     training: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
     licence: str = ""
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """Single words that its training captions contained often enough; empty if not known."""
+        words = self.choices.get("vocabulary") if isinstance(self.choices, Mapping) else None
+        return tuple(str(word) for word in words) if isinstance(words, (list, tuple)) else ()
 
     def to_json(self) -> str:
         """Return the text of gpsdream.json."""
