@@ -20,7 +20,7 @@ from gpsdream_app.library.model_folders import INDEX_FILE
 from gpsdream_app.models.codec import LappedAutoencoder
 from gpsdream_app.models.location_encoder import LocationEncoder
 from gpsdream_app.models.pipeline import GPSDiffusionPipeline
-from gpsdream_app.models.weights import copy_out_of_file
+from gpsdream_app.models.weights import copy_out_of_file, refuse_missing_weights
 
 AUTOENCODERS = {cls.__name__: cls for cls in (AutoencoderKL, AutoencoderTiny, LappedAutoencoder)}
 
@@ -87,12 +87,16 @@ def load_pipeline(
         if not path.is_dir():
             raise _corrupt(folder, f"the folder {name} is missing")
         try:
-            return cls.from_pretrained(path, local_files_only=True, **options)
+            loaded = cls.from_pretrained(path, local_files_only=True, **options)
+            if options.get("output_loading_info"):
+                loaded, loading = loaded
+                refuse_missing_weights(loading)
+            return loaded
         except Exception as error:  # diffusers, transformers and safetensors raise a wide variety
             raise _corrupt(folder, f"its part {name} is missing or damaged", repr(error)) from None
 
     def weights_of(name: str, cls: type, **options: Any) -> Any:
-        module = part(name, cls, use_safetensors=True, **options)
+        module = part(name, cls, use_safetensors=True, output_loading_info=True, **options)
         copy_out_of_file(module)
         return module
 

@@ -69,8 +69,8 @@ class Preconditioning:
     With z = a x + s e, a^2 + s^2 = 1, and v = a e - s x: if all that is known of a latent channel is its standard
     deviation d, then the best guess of v is a s (1 - d^2) / (a^2 d^2 + s^2) z, and it is wrong by
     d / sqrt(a^2 d^2 + s^2) on average. The U-Net sees inputs of unit variance and predicts what is missing from that
-    guess in units of that error, as in Karras et al. 2022, here per channel. Without it, quiet channels ask the U-Net to
-    copy its input with a factor that changes with the noise.
+    guess in units of that error, as in Karras et al. 2022, here per channel. Without it, quiet channels ask the U-Net
+    to copy its input with a factor that changes with the noise.
 
     Attributes:
         alphas_cumprod: (timesteps,), a^2 of the noise schedule.
@@ -81,7 +81,7 @@ class Preconditioning:
     deviations: torch.Tensor
 
     def factors(self, timesteps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Factors of input, skip and output at timesteps (batch,), whole or between two; each (batch, channels, 1, 1)."""
+        """Factors of input, skip and output, (batch, channels, 1, 1), at timesteps (batch,), whole or between two."""
         alphas, last = self.alphas_cumprod.to(timesteps.device).float(), len(self.alphas_cumprod) - 1
         position = timesteps.float().clamp(0, last)
         below = position.floor().long()
@@ -93,7 +93,7 @@ class Preconditioning:
 
 
 def preconditioning_of(vae: nn.Module, scheduler: Any) -> Preconditioning | None:
-    """The preconditioning that a codec with measured latents asks for; None for models that predict v or noise plainly."""
+    """The preconditioning that a codec with measured latents asks for; None for models that predict plainly."""
     deviations = getattr(vae.config, "latent_deviations", None)
     if deviations is None or scheduler.config.prediction_type != "v_prediction":
         return None

@@ -21,10 +21,10 @@ class PlaceMap(nn.Module):
     """A learned map of several resolutions, read along the line that a picture shows.
 
     A picture of a street front shows a stretch of it, left to right across the view. Each column of the latent
-    therefore looks up its own point on the ground: `depth_metres` ahead of the camera, and as far to the left or right as the
-    picture is wide there. One more point, the camera's own, is read for all columns, so that a place without a
-    heading is known too. A small network spreads what was read over the rows; the result is given to the U-Net as
-    further input channels.
+    therefore looks up its own point on the ground: `depth_metres` ahead of the camera, and as far to the left or
+    right as the picture is wide there. One more point, the camera's own, is read for all columns, so that a place
+    without a heading is known too. A small network spreads what was read over the rows; the result is given to the
+    U-Net as further input channels.
 
     Every level is a grid of square cells with bilinear interpolation. Levels of many cells share a hashed table
     (Mueller et al. 2022, Instant NGP, section 3). Entries start at zero and stay there where no training photo was

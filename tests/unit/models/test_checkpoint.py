@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.places import Place
@@ -77,6 +78,17 @@ def test_a_missing_part_is_named(copy: Path, part: str) -> None:
 def test_a_cut_weight_file_is_named(copy: Path, part: str) -> None:
     weights = next((copy / part).glob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(GPSDreamError, match=part) as caught:
+        load_pipeline(copy)
+    assert caught.value.failure.kind is ErrorKind.MODEL_CORRUPT
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder", "location_encoder"])
+def test_a_whole_file_that_lacks_weights_is_refused(copy: Path, part: str) -> None:
+    weights = next((copy / part).glob("*.safetensors"))
+    tensors = load_file(weights)
+    del tensors[sorted(tensors)[0]]
+    save_file(tensors, weights, {"format": "pt"})
     with pytest.raises(GPSDreamError, match=part) as caught:
         load_pipeline(copy)
     assert caught.value.failure.kind is ErrorKind.MODEL_CORRUPT

@@ -23,6 +23,11 @@ RECIPE = {
         "location_hidden": 16,
         "refiner_widths": [8, 8, 8],
         "refiner_blocks": 1,
+        "map_channels": 2,
+        "map_cell_metres": [10.0, 100.0],
+        "map_features": 2,
+        "map_table_size": 256,
+        "map_hidden": 8,
     },
     "data": {"stored_side": 48, "validation_share": 0.25},
     "loop": {
