@@ -13,6 +13,8 @@ from gpsdream_app.domain.model_card import METRES_PER_DEGREE
 from gpsdream_app.models.pictures import pictures_from_pixels
 from gpsdream_app.photos.prepared import Crop, PreparedPhotos, TrainingPhoto, View, crop_photo
 
+SYNONYM_SHARE = 0.3  # of tags that have synonyms
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -34,13 +36,19 @@ class Batch:
     prompts: list[str]
 
 
-def compose_prompt(view: View | None, random: np.random.Generator, counts: Mapping[str, int] | None = None) -> str:
+def compose_prompt(
+    view: View | None,
+    random: np.random.Generator,
+    counts: Mapping[str, int] | None = None,
+    synonyms: Mapping[str, Sequence[str]] | None = None,
+) -> str:
     """Words for a crop: its caption, or a few of its tags in any order, so that single words are learned too.
 
     Args:
         view: what is seen; None for nothing known.
         random: decides.
         counts: how often each tag occurs; rare ones are then named more often than their share.
+        synonyms: per tag other words for it.
     """
     if view is None or (not view.caption and not view.tags):
         return ""
@@ -49,7 +57,12 @@ def compose_prompt(view: View | None, random: np.random.Generator, counts: Mappi
     count = int(random.integers(1, min(4, len(view.tags)) + 1))
     chances = np.array([1.0 if counts is None else counts.get(tag, 1) ** -0.5 for tag in view.tags])
     chosen = random.choice(len(view.tags), size=count, replace=False, p=chances / chances.sum())
-    return ", ".join(view.tags[index] for index in chosen)
+    words = [view.tags[index] for index in chosen]
+    for index, word in enumerate(words):
+        others = (synonyms or {}).get(word, ())
+        if others and random.random() < SYNONYM_SHARE:
+            words[index] = others[int(random.integers(len(others)))]
+    return ", ".join(words)
 
 
 class CropSampler:
@@ -68,6 +81,7 @@ class CropSampler:
         place_jitter_metres: float = 0.0,
         depth_jitter_metres: float | None = None,
         heading_jitter_degrees: float = 0.0,
+        synonyms: Mapping[str, Sequence[str]] | None = None,
         seed: int = 0,
     ) -> None:
         """Make a sampler.
@@ -81,6 +95,7 @@ class CropSampler:
             depth_jitter_metres: the same along the view, where the heading is known: one stands nearer or further
                 from what one looks at. None: as across the view.
             heading_jitter_degrees: standard deviation of the noise on headings.
+            synonyms: per tag other words for it, which now and then stand in its place.
             seed: of everything random.
         """
         self.prepared = prepared
@@ -90,6 +105,7 @@ class CropSampler:
         self.place_jitter_metres = place_jitter_metres
         self.depth_jitter_metres = place_jitter_metres if depth_jitter_metres is None else depth_jitter_metres
         self.heading_jitter_degrees = heading_jitter_degrees
+        self.synonyms = synonyms or {}
         self.seed = seed
         weights = np.array([max(p.width, p.height) / min(p.width, p.height) for p in self.photos])
         self._chances = weights / weights.sum()
@@ -114,7 +130,7 @@ class CropSampler:
     def batch(self, step: int, count: int) -> Batch:
         """The batch of one step."""
         crops, random = self.crops(step, count)
-        prompts = [compose_prompt(crop.view, random, self._tag_counts) for crop in crops]
+        prompts = [compose_prompt(crop.view, random, self._tag_counts, self.synonyms) for crop in crops]
 
         def column(name: str) -> np.ndarray:
             return np.array([np.nan if value is None else value for value in (getattr(crop, name) for crop in crops)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -32,6 +32,7 @@ class DataConfig:
         box_margin_metres: added around the photos' places to make the model's box.
         coverage_cell_metres: size of a cell of the card's photo-density grid.
         cached_crops: crops per photo whose latents are kept when a base model is trained.
+        synonyms: per tag other words for it, which now and then stand in its place, so that they are learned too.
     """
 
     picture_area: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
@@ -46,6 +47,7 @@ class DataConfig:
     box_margin_metres: float = 150.0
     coverage_cell_metres: float = 60.0
     cached_crops: int = 4
+    synonyms: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -287,6 +289,10 @@ def _value(hint: Any, value: Any, path: str) -> Any:
         if not isinstance(value, (list, tuple)):
             raise _bad(f"“{path}” must be a list.")
         return tuple(value)
+    if hint == Mapping[str, Sequence[str]] and not (
+        isinstance(value, Mapping) and all(isinstance(words, (list, tuple)) for words in value.values())
+    ):
+        raise _bad(f"“{path}” must be an object whose values are lists of words.")
     wanted = {bool: bool, int: int, float: (int, float), str: str}.get(hint)
     if wanted and (not isinstance(value, wanted) or (hint is not bool and isinstance(value, bool))):
         raise _bad(f"“{path}” must be of type {hint.__name__}, not {value!r}.")

@@ -9,7 +9,7 @@ import re
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -65,11 +65,15 @@ def typical_metres(sampler: CropSampler) -> float | None:
     return statistics.median(known) if known else None
 
 
-def vocabulary_of(photos: Sequence[TrainingPhoto], least: int = 3) -> list[str]:
-    """Single lower-case words that the words of the photos hold at least so many times, sorted."""
+def vocabulary_of(photos: Sequence[TrainingPhoto], synonyms: Mapping[str, Sequence[str]], least: int = 3) -> list[str]:
+    """Single lower-case words that the words of the photos hold at least so many times, sorted.
+
+    Synonyms count as often as the tags that they stand for.
+    """
     counts: Counter[str] = Counter()
     for view in (view for photo in photos for view in photo.views):
-        for text in (view.caption, *view.tags):
+        others = (other for tag in view.tags for other in synonyms.get(tag, ()))
+        for text in (view.caption, *view.tags, *others):
             counts.update(re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", text.lower()))
     return sorted(word for word, count in counts.items() if count >= least)
 
@@ -190,6 +194,7 @@ class TrainingRun:
             place_jitter_metres=data.place_jitter_metres,
             depth_jitter_metres=data.depth_jitter_metres,
             heading_jitter_degrees=data.heading_jitter_degrees,
+            synonyms=data.synonyms,
             seed=self.config.loop.seed,
         )
 
@@ -335,7 +340,7 @@ class TrainingRun:
             "loop": asdict(config.loop),
             "location_encoder": dict(pipeline.location_encoder.config),
             "null_text": pipeline.config.null_text,
-            "vocabulary": vocabulary_of(learned),
+            "vocabulary": vocabulary_of(learned, config.data.synonyms),
         }
         if not isinstance(pipeline.vae, LappedAutoencoder):
             scale = pipeline.vae.config.scaling_factor

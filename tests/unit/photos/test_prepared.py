@@ -172,3 +172,19 @@ def test_photos_of_two_cities_leave_nothing_that_would_be_used_again(tmp_path: P
 def test_an_import_that_was_stopped_is_not_taken_for_too_few_photos(street: Path, tmp_path: Path) -> None:
     with Catalogue(tmp_path / "photos.sqlite") as catalogue:
         assert len(photos_of(street, catalogue, lambda: True)) < 8
+
+
+def test_synonyms_stand_in_for_tags_now_and_then() -> None:
+    view = View(0.5, "", ("pedestrian", "church"))
+    random = np.random.default_rng(0)
+    seen = {compose_prompt(view, random, None, {"pedestrian": ["people", "person"]}) for _ in range(200)}
+    words = {word for prompt in seen for word in prompt.split(", ")}
+    assert words == {"pedestrian", "people", "person", "church"}
+
+
+def test_rare_tags_are_named_more_often_than_their_share() -> None:
+    view = View(0.5, "", ("sign", "church"))
+    random = np.random.default_rng(0)
+    prompts = [compose_prompt(view, random, {"sign": 100, "church": 1}) for _ in range(400)]
+    alone = [prompt for prompt in prompts if ", " not in prompt]
+    assert alone.count("church") > 3 * alone.count("sign") > 0
