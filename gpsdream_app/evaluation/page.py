@@ -84,14 +84,14 @@ svg .learned { fill: var(--c-nearest); opacity: .5; } svg .asked { fill: var(--c
 .words { color: var(--c-words); } .address { color: var(--c-address); } .real { color: var(--c-real); }
 .minor { color: var(--c-minor); } .key { background: currentColor; } tr.ours, tr.ours td { color: var(--ink); }
 .maps { display: grid; grid-template-columns: repeat(auto-fit, minmax(240px, 1fr)); gap: 16px; }
-.answers { border-spacing: 6px; border-collapse: separate; width: auto; } .answers th, .answers td { border: 0;
- padding: 0; }
-.answers th { width: 118px; padding-right: 8px; vertical-align: middle; } .answers thead th { width: 132px;
- font-weight: 400;
- vertical-align: bottom; padding: 0 0 4px; font-size: 12px; line-height: 1.35; }
+.answers { border-spacing: 6px; border-collapse: separate; table-layout: fixed; width: 100%; min-width: 860px;
+ margin: 0 -6px; } .answers th, .answers td { border: 0; padding: 0; }
+.answers th { padding-right: 6px; vertical-align: middle; line-height: 1.35; } .answers th:first-child { width: 104px; }
+.answers thead th { font-weight: 400; vertical-align: bottom; padding: 0 0 4px; font-size: 11.5px; }
 .answers thead b { display: block; color: var(--ink); font-weight: 600; }
-img { display: block; width: 132px; height: 132px; object-fit: cover; border-radius: 4px; background: var(--rule); }
-.places { display: grid; gap: 8px; } .places img { width: 100%; height: auto; aspect-ratio: 1; }
+img { display: block; width: 100%; height: auto; aspect-ratio: 1; object-fit: cover; border-radius: 4px;
+ background: var(--rule); }
+.places { display: grid; gap: 8px; }
 .places figure { margin: 0; } .places figcaption { font-size: 11.5px; line-height: 1.3; margin-top: 3px; }
 .share { display: inline-block; vertical-align: middle; height: 8px; border-radius: 4px; margin-right: 8px;
  background: currentColor; min-width: 2px; } footer { margin-top: 64px; border-top: 1px solid var(--rule);
@@ -187,6 +187,13 @@ def _image(image: Image.Image, label: str) -> str:
     return f'<img alt="{escape(label)}" src="data:image/jpeg;base64,{text}">'
 
 
+def shortened(text: str, most: int = 64) -> str:
+    """A text of so many characters at most, cut between words."""
+    if len(text) <= most:
+        return text
+    return text[: most - 1].rsplit(" ", 1)[0].rstrip(" ,;.") + "…"
+
+
 def _css(row: str) -> str:
     return CSS_OF_ROW.get(row, "minor")
 
@@ -280,7 +287,7 @@ def _answers(shown: Shown) -> str:
     if not shown.questions:
         return ""
     head = "".join(
-        f"<th><b>{escape(prompt[:90] or 'no words')}{'…' if len(prompt) > 90 else ''}</b>{escape(where)}</th>"
+        f"<th><b>{escape(shortened(prompt) or 'no words')}</b>{escape(where)}</th>"
         for prompt, where, _, _ in shown.questions
     )
     body = []
@@ -412,8 +419,9 @@ def _side(data: Mapping[str, Any]) -> str:
     share = side["agreement"]
     return (
         "<h2>Both sides of the street</h2><p>At the same point, facing one way and the other, the photograph that "
-        f"looks most like the picture is of the side that was asked for in <b>{100 * share['value']:.0f} %</b> of "
-        f"{share['count']} pictures ({100 * share['low']:.0f} to {100 * share['high']:.0f} %; chance is 50 %).</p>"
+        f"looks most like the picture is of the side that was asked for in <b>{100 * share['value']:.0f}&nbsp;%</b> of "
+        f"{share['count']} pictures ({100 * share['low']:.0f} to {100 * share['high']:.0f}&nbsp;%; chance is "
+        "50&nbsp;%).</p>"
     )
 
 
@@ -467,8 +475,8 @@ def _typicality(data: Mapping[str, Any]) -> str:
     return (
         "<h2>Typicality</h2><p>How much better the model predicts a real photograph when it is told a place, in "
         "thousandths of the noise’s variance. A model that knows its city gains most from the true place: here in "
-        f"<b>{100 * wins['value']:.0f} %</b> of {wins['count']} crops ({100 * wins['low']:.0f} to "
-        f"{100 * wins['high']:.0f} %).</p>"
+        f"<b>{100 * wins['value']:.0f}&nbsp;%</b> of {wins['count']} crops ({100 * wins['low']:.0f} to "
+        f"{100 * wins['high']:.0f}&nbsp;%).</p>"
         f"<figure>{plots.strips(rows, 'typicality, thousandths')}<figcaption>Each dot is a crop of a photograph that "
         f"is asked about; other places lie more than {found['other_metres']:.0f} m away.</figcaption></figure>"
     )
@@ -492,7 +500,7 @@ def _footer(data: Mapping[str, Any], shown: Shown) -> str:
     sources = ", ".join(photos["sources"])
     return (
         f"<h2>What was trained on what</h2><p>{escape(told)} Questions were asked about {photos['asked']}."
-        + (f" The judges were trained on other photographs: {escape(judges)}." if judges else "")
+        + (f" The judges were trained on photographs of their own list: {escape(judges)}." if judges else "")
         + f"</p>{place_map}"
         + f'<details><summary class="small">Photographs that are asked about</summary><p class="small">'
         f"{escape(sources)}</p></details>"

@@ -12,6 +12,7 @@ from html import escape
 
 import numpy as np
 
+WIDTH = 960.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 16.0, 14.0, 46.0
 
 
@@ -72,7 +73,7 @@ def recall_curves(curves: Sequence[Curve], whole: float) -> str:
         curves: areas in km2, recall from 0 to 1.
         whole: area that is searched at most, km2.
     """
-    width, height = 760.0, 360.0
+    width, height = WIDTH, 400.0
     positive = [x for curve in curves for x in curve.x if x > 0]
     low, high = math.log10(min(positive, default=1e-3)), math.log10(max([*positive, whole, 1e-3]))
     high = max(high, low + 0.1)
@@ -116,7 +117,7 @@ class Point:
 
 def trade_off(points: Sequence[Point], x_label: str, y_label: str) -> str:
     """Rows in the plane of two scores, each with its intervals as a cross."""
-    width, height = 760.0, 400.0
+    width, height = WIDTH, 440.0
     xs, ys = [v for p in points for v in p.x], [v for p in points for v in p.y]
     bounds = []
     for values in (xs, ys):
@@ -251,7 +252,7 @@ def strips(rows: Sequence[tuple[str, str, Sequence[float], tuple[float, float, f
         rows: (label, class of the colour, samples, (mean, low, high)).
         x_label: what is measured.
     """
-    width, left, strip = 760.0, 150.0, 64.0
+    width, left, strip = WIDTH, 150.0, 64.0
     height = TOP + strip * len(rows) + BOTTOM
     values = [value for row in rows for value in (*row[2], *row[3])]
     low, high = min([0.0, *values]), max([0.0, *values])
@@ -295,7 +296,7 @@ def street_map(learned: Sequence[tuple[float, float]], asked: Sequence[tuple[flo
         along = np.array([0.0, 1.0])
     # North stands to the right of the page; across is to its left, which is west where the city runs north.
     turn = np.array([along, [along[1], -along[0]]])
-    width = 760.0
+    width = WIDTH
     turned = (every - centre) @ turn.T
     low, high = turned.min(axis=0), turned.max(axis=0)
     scale = (width - 40) / max(high[0] - low[0], 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from gpsdream_app.evaluation.typicality import NoiseSettings, typicality
 from gpsdream_app.photos.prepared import Crop, TrainingPhoto
 
 LABELS = {
-    Row.REAL_PHOTO: "the real photo (what is perfect here)",
+    Row.REAL_PHOTO: "the real photo (upper bound)",
     Row.NEAREST_PHOTO: "nearest training photo",
     Row.TEXT_ONLY: "words only",
     Row.TEXT_AND_ADDRESS: "words + address",
@@ -149,6 +150,8 @@ def findings(answers: Answers) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
 
     def add(name: str, interval: Interval, text: str) -> None:
+        # A true minus sign, and no break before the per cent sign.
+        text = re.sub(r"(?<![\w-])-(?=\d)", "−", text).replace(" %", "\u00a0%")
         found.append({"name": name, **(as_json(interval) or {}), "text": text})
 
     def percent(interval: Interval) -> str:
@@ -164,7 +167,7 @@ def findings(answers: Answers) -> list[dict[str, Any]]:
         add(
             "gps_without_text_above_nearest",
             gain,
-            f"Drawn from the place alone, a picture's GPS score is {abs(gain.value):.1f} {side} than that of the "
+            f"Drawn from the place alone, a picture’s GPS score is {abs(gain.value):.1f} {side} than that of the "
             f"nearest training photo ({gain.low:+.1f} to {gain.high:+.1f}{sure}).",
         )
     if ours is not None and alone is not None and ours.gps is not None and alone.gps is not None:
