@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from PIL import Image
@@ -18,7 +18,14 @@ from gpsdream_app.models.pipeline import GPSDiffusionPipeline
 
 OnStep = Callable[[int, int, int, Image.Image | None], None]
 # Settings of a card's defaults that are the pipeline's business and not the request's.
-SAMPLING_SETTINGS = ("guidance_rescale", "guidance_interval", "eta")
+SAMPLING_SETTINGS = (
+    "guidance_rescale",
+    "guidance_interval",
+    "guidance_order",
+    "place_radius",
+    "place_radius_with_words",
+    "eta",
+)
 
 
 class DrawingCancelled(Exception):
@@ -57,9 +64,7 @@ class Painter:
         return str(self.pipeline.unet.device)
 
     @classmethod
-    def load(
-        cls, folder: Path, *, device: str = "auto", report: Callable[[int, int, str], None] | None = None
-    ) -> Painter:
+    def load(cls, folder: Path, *, device: str = "auto", report: Callable[[int, int, str], None] | None = None) -> Self:
         """Load a model folder.
 
         Args:

@@ -167,12 +167,13 @@ class GPSDiffusionPipeline(DiffusionPipeline):
             empty = torch.zeros_like(empty)
         return empty.expand(count, -1, -1)
 
-    def encode_places(self, places: Sequence[Place | None], *, radius: float = 0.0) -> Location:
+    def encode_places(self, places: Sequence[Place | None], *, radius: Sequence[float] | float = 0.0) -> Location:
         """Location tokens and, if the model has one, what its map shows; zeros for None.
 
         Args:
             places: where.
-            radius: metres within which the places are meant: levels of the map with smaller cells are left out.
+            radius: metres within which the places are meant, one for all or each its own: levels of the map with
+                smaller cells are left out.
         """
 
         def column(values: list[float | None]) -> torch.Tensor:
@@ -181,7 +182,7 @@ class GPSDiffusionPipeline(DiffusionPipeline):
 
         columns = [column([getattr(place, name, None) for place in places]) for name in ("lat", "lon", "heading")]
         tokens = self.location_encoder(*columns)
-        return Location(tokens, self.location_encoder.read_map(*columns, finest=radius)).to(self.unet.dtype)
+        return Location(tokens, self.location_encoder.read_map(*columns, finest=torch.as_tensor(radius))).to(self.unet.dtype)
 
     @property
     def preconditioning(self) -> Preconditioning | None:
@@ -219,6 +220,7 @@ class GPSDiffusionPipeline(DiffusionPipeline):
         guidance_interval: tuple[float, float] = (0.0, 1.0),
         guidance_order: str = "text_first",
         place_radius: float = 0.0,
+        place_radius_with_words: float | None = None,
         height: int | None = None,
         width: int | None = None,
         eta: float = 0.0,
@@ -243,6 +245,7 @@ class GPSDiffusionPipeline(DiffusionPipeline):
             guidance_order: "text_first" is Eq 4 as printed, "place_first" puts the words on top of the place.
             place_radius: metres within which the place is meant; more leaves more to the words. For models with a
                 place map.
+            place_radius_with_words: the same for pictures with a prompt; None: as without one.
             height, width: in pixels; the model's own size if None.
             eta: of DDIM.
             generator: one per picture, or one for all.
@@ -272,7 +275,9 @@ class GPSDiffusionPipeline(DiffusionPipeline):
         if no_text is None:
             no_text = self.encode_null_text(count)
         text = self.encode_text(prompts) if has_text else no_text
-        location = self.encode_places(places, radius=place_radius)
+        with_words = place_radius if place_radius_with_words is None else place_radius_with_words
+        radii = [with_words if text.strip() else place_radius for text in prompts]
+        location = self.encode_places(places, radius=radii)
         nowhere = location.nowhere()
 
         def inputs(wanted: list[GuidanceTerm]) -> tuple[torch.Tensor, Location]:

@@ -51,5 +51,6 @@ def test_a_pipeline_with_map_and_preconditioning_draws_places() -> None:
     assert torch.equal(picture, draw(HERE))
     assert not torch.allclose(picture, draw(THERE), atol=1e-3)
     assert not torch.allclose(picture, draw(HERE, place_radius=50.0), atol=1e-5)
+    assert torch.equal(picture, draw(HERE, place_radius_with_words=50.0))
     plain = tiny_pipeline(config=TINY_WITH_MAP)
     assert plain.preconditioning is None
