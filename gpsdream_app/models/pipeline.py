@@ -182,7 +182,8 @@ class GPSDiffusionPipeline(DiffusionPipeline):
 
         columns = [column([getattr(place, name, None) for place in places]) for name in ("lat", "lon", "heading")]
         tokens = self.location_encoder(*columns)
-        return Location(tokens, self.location_encoder.read_map(*columns, finest=torch.as_tensor(radius))).to(self.unet.dtype)
+        plane = self.location_encoder.read_map(*columns, finest=torch.as_tensor(radius))
+        return Location(tokens, plane).to(self.unet.dtype)
 
     @property
     def preconditioning(self) -> Preconditioning | None:
