@@ -34,7 +34,7 @@ def show(failure: Failure, *, as_json: bool = False) -> None:
         print(json.dumps({"error": error}), flush=True)
 
 
-def _unexpected(error: Exception) -> Failure:
+def unexpected(error: Exception, out: Path) -> Failure:
     """Write the traceback of an error that nobody foresaw to the log, and return what to tell the person."""
     hint = "GPSDREAM_DEBUG=1 shows the whole story."
     try:
@@ -43,12 +43,14 @@ def _unexpected(error: Exception) -> Failure:
         hint = f"The whole story is in {log}."
     except (GPSDreamError, OSError):
         pass  # a disk that cannot be written to must not hide the error itself
+    if isinstance(error, OSError) and error.errno is not None:
+        return paths.storage_error(error, error.filename or out, "training cannot go on").failure
     return Failure(
         ErrorKind.INTERNAL, f"Training failed: {type(error).__name__}: {str(error)[:300].rstrip('.')}.", hint
     )
 
 
-class _Parser(argparse.ArgumentParser):
+class CommandParser(argparse.ArgumentParser):
     """Wrong usage is one sentence and a pointer, as in the other commands."""
 
     def error(self, message: str) -> NoReturn:
@@ -56,7 +58,8 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(EXIT_USAGE)
 
 
-def _minutes(text: str) -> float:
+def minutes_of(text: str) -> float:
+    """Read a time in minutes, for argparse."""
     try:
         minutes = float(text)
     except ValueError:
@@ -66,7 +69,8 @@ def _minutes(text: str) -> float:
     return minutes
 
 
-def _whole_number(text: str) -> int:
+def whole_number(text: str) -> int:
+    """Read a whole number, for argparse."""
     try:
         return int(text)
     except ValueError:
@@ -75,20 +79,20 @@ def _whole_number(text: str) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    result = _Parser(prog="gpsdream train", description=__doc__.split(": ", 1)[1])
+    result = CommandParser(prog="gpsdream train", description=__doc__.split(": ", 1)[1])
     result.add_argument("--photos", type=Path, help="folder of geotagged photos, read with all folders below it")
     result.add_argument("--out", type=Path, required=True, help="folder of the run; an interrupted run is resumed")
     result.add_argument("--config", type=Path, help="recipe (JSON); the settings that it leaves out have defaults")
     result.add_argument("--base", type=Path, help="Stable Diffusion 1.x or 2.x folder to start from")
     result.add_argument("--name", help="name and title of the model")
-    result.add_argument("--steps", type=_whole_number, help="optimiser steps in all")
-    result.add_argument("--batch", type=_whole_number, help="pictures per step")
-    result.add_argument("--minutes", type=_minutes, help="save and stop after this time; start again to go on")
+    result.add_argument("--steps", type=whole_number, help="optimiser steps in all")
+    result.add_argument("--batch", type=whole_number, help="pictures per step")
+    result.add_argument("--minutes", type=minutes_of, help="save and stop after this time; start again to go on")
     result.add_argument("--precision", choices=("no", "bf16", "fp16"), help="mixed precision")
     result.add_argument(
-        "--lora-rank", type=_whole_number, help="rank of the adapters for a base model; 0 trains all of it"
+        "--lora-rank", type=whole_number, help="rank of the adapters for a base model; 0 trains all of it"
     )
-    result.add_argument("--seed", type=_whole_number, help="of everything random")
+    result.add_argument("--seed", type=whole_number, help="of everything random")
     result.add_argument("--json", action="store_true", help="one JSON object per line instead of text")
     return result
 
@@ -180,10 +184,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("GPSDREAM_DEBUG"):
             raise
-        failure = _unexpected(error)
-        if isinstance(error, OSError) and error.errno is not None:
-            failure = paths.storage_error(error, error.filename or options.out, "training cannot go on").failure
-        show(failure, as_json=options.json)
+        show(unexpected(error, options.out), as_json=options.json)
         return EXIT_FAILED
     if model is None:
         if not options.json:
