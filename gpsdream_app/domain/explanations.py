@@ -67,6 +67,15 @@ class ExplainRequest:
 
 
 JobRequest = GenerateRequest | ExplainRequest
+Map = tuple[tuple[float, ...], ...]
+
+
+def _rounded(rows: Map) -> list[list[float]]:
+    return [[round(value, MAP_DECIMALS) for value in row] for row in rows]
+
+
+def _map(data: Any) -> Map:
+    return tuple(tuple(float(value) for value in row) for row in data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +95,14 @@ class TokenMap:
 
     label: str
     kind: TokenKind
-    map: tuple[tuple[float, ...], ...]
+    map: Map
     share: float
     low: float
     high: float
 
     def to_dict(self) -> dict[str, Any]:
         """Return the map as JSON values, rounded to what an eye can tell apart."""
-        rows = [[round(value, MAP_DECIMALS) for value in row] for row in self.map]
-        return {**{field.name: getattr(self, field.name) for field in fields(self)}, "map": rows}
+        return {**{field.name: getattr(self, field.name) for field in fields(self)}, "map": _rounded(self.map)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TokenMap:
@@ -102,7 +110,7 @@ class TokenMap:
         return cls(
             label=str(data["label"]),
             kind=TokenKind(data["kind"]),
-            map=tuple(tuple(float(value) for value in row) for row in data["map"]),
+            map=_map(data["map"]),
             share=float(data["share"]),
             low=float(data["low"]),
             high=float(data["high"]),
@@ -126,6 +134,10 @@ class Explanation:
         typicality_error: standard error of `typicality` over timesteps and noise.
         typicality_rank: share of the other places for which the picture is less typical, 0 to 1; None without others.
         places_compared: number of those other places, spread over where the model has seen photos.
+        typicality_map: which parts of the picture the place explains: rows as in `TokenMap.map`, 0 where it explains
+            nothing, 1 where it explains most; None without a place. A place also reaches the model by other ways
+            than attention, and this shows all of them.
+        typicality_peak: typicality where `typicality_map` is 1.
     """
 
     request: GenerateRequest
@@ -137,11 +149,18 @@ class Explanation:
     typicality_error: float = 0.0
     typicality_rank: float | None = None
     places_compared: int = 0
+    typicality_map: Map | None = None
+    typicality_peak: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the picture as JSON values."""
         data = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "picture"}
-        return {**data, "request": self.request.to_dict(), "tokens": [token.to_dict() for token in self.tokens]}
+        return {
+            **data,
+            "request": self.request.to_dict(),
+            "tokens": [token.to_dict() for token in self.tokens],
+            "typicality_map": _rounded(self.typicality_map) if self.typicality_map else None,
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], picture: bytes) -> Explanation:
@@ -150,6 +169,8 @@ class Explanation:
             values = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
             values["request"] = GenerateRequest.from_dict(data["request"])
             values["tokens"] = tuple(TokenMap.from_dict(token) for token in data["tokens"])
+            if values.get("typicality_map") is not None:
+                values["typicality_map"] = _map(values["typicality_map"])
             return cls(**{**values, "picture": picture})
         except (KeyError, TypeError, ValueError) as error:
             raise GPSDreamError(ErrorKind.BAD_REQUEST, f"The explanation is incomplete: {error}.") from None

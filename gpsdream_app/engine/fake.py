@@ -361,6 +361,8 @@ def explain_postcard(request: GenerateRequest, size: int = 256) -> Explanation:
         typicality_error=0.004 if place else 0.0,
         typicality_rank=dice.randint(0, COMPARED_PLACES) / COMPARED_PLACES if place else None,
         places_compared=COMPARED_PLACES if place else 0,
+        typicality_map=_spot(dice, "", TokenKind.LONGITUDE, 0.0).map if place else None,
+        typicality_peak=0.1 if place else 0.0,
     )
 
 

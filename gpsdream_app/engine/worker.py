@@ -115,12 +115,12 @@ def drawing() -> LoadPainter:
     collecting = gc.isenabled()
     gc.disable()
     try:
-        from gpsdream_app.generation.draw import Painter as TorchPainter
+        from gpsdream_app.evaluation.explaining import ExplainingPainter
     finally:
         gc.freeze()
         if collecting:
             gc.enable()
-    return TorchPainter.load
+    return ExplainingPainter.load
 
 
 class Worker:
