@@ -35,6 +35,11 @@ examples:
   gpsdream generate --from picture.png --seed 8
   gpsdream generate --examples --out examples --json"""
 
+EXPLAIN_EPILOG = """\
+examples:
+  gpsdream explain --from picture.png --out why
+  gpsdream explain --place "5th Ave & E 23rd St" --prompt "a tall office building" --seed 7 --json"""
+
 MODELS_EPILOG = """\
 `get` is the only command that uses the network. It fetches weights as safetensors at a fixed revision, and goes
 on where it was interrupted."""
@@ -91,20 +96,13 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the answer as JSON")
 
 
-def _add_generate(commands: argparse._SubParsersAction[_Parser]) -> None:
-    parser = commands.add_parser(
-        "generate",
-        help="draw pictures of a place",
-        description="Draw pictures of a place, and keep them in the library.",
-        epilog=GENERATE_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _add_request(parser: argparse.ArgumentParser) -> tuple[argparse._ArgumentGroup, argparse._ArgumentGroup]:
+    """Add the options that say which picture is meant; return the groups "where" and "how"."""
     where = parser.add_argument_group("where")
     where.add_argument("--lat", metavar="DEGREES", help="latitude, north positive")
     where.add_argument("--lon", metavar="DEGREES", help="longitude, east positive")
     where.add_argument("--heading", metavar="DEGREES", help="direction of view, clockwise from north")
     where.add_argument("--place", metavar="TEXT", help="a crossing, neighbourhood, landmark or coordinates")
-    where.add_argument("--examples", action="store_true", help="one picture for each example place of the model")
     what = parser.add_argument_group("what")
     what.add_argument("--prompt", metavar="WORDS", help="what to see there")
     what.add_argument("--negative", metavar="WORDS", help="what to keep away from")
@@ -116,15 +114,45 @@ def _add_generate(commands: argparse._SubParsersAction[_Parser]) -> None:
     how.add_argument(
         "--seed", type=_whole_number, metavar="NUMBER", help="of the first picture; left out: a new one each time"
     )
-    how.add_argument(
-        "--n", "--count", dest="count", type=_whole_number, metavar="NUMBER", help="number of pictures (1)"
-    )
     how.add_argument("--steps", type=_whole_number, metavar="NUMBER", help="denoising steps (the model's default)")
     how.add_argument("--place-weight", type=_number, metavar="WEIGHT", help="how closely to follow the place")
     how.add_argument("--words-weight", type=_number, metavar="WEIGHT", help="how closely to follow the words")
+    return where, how
+
+
+def _add_generate(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "generate",
+        help="draw pictures of a place",
+        description="Draw pictures of a place, and keep them in the library.",
+        epilog=GENERATE_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    where, how = _add_request(parser)
+    where.add_argument("--examples", action="store_true", help="one picture for each example place of the model")
+    how.add_argument(
+        "--n", "--count", dest="count", type=_whole_number, metavar="NUMBER", help="number of pictures (1)"
+    )
     out = parser.add_argument_group("output")
     out.add_argument("--out", metavar="PATH", help="folder for copies of the pictures, or a .png file for one")
     out.add_argument("--share-without-location", action="store_true", help="leave the place out of the copies in --out")
+    _add_json(out)  # type: ignore[arg-type]
+
+
+def _add_explain(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "explain",
+        help="why a picture looks as it does",
+        description="Draw a picture again and tell where each word and the place were looked at, and how typical the "
+        "picture is of its place.",
+        epilog=EXPLAIN_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_request(parser)
+    parser.set_defaults(examples=False, count=None)
+    out = parser.add_argument_group("output")
+    out.add_argument("--out", metavar="DIR", help="folder for one overlay per word and a contact sheet")
+    out.add_argument("--share-without-location", action="store_true", help="leave the place out of the pictures in DIR")
     _add_json(out)  # type: ignore[arg-type]
 
 
@@ -226,8 +254,10 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     commands.add_parser("gui", help="open the window (also what `gpsdream` alone does)", add_help=False)
     _add_generate(commands)
+    _add_explain(commands)
     _add_photos(commands)
     commands.add_parser("train", help="train a model from a folder of geotagged photos", add_help=False)
+    commands.add_parser("train-gps-clip", help="train the judges that `evaluate` scores with", add_help=False)
     _add_models(commands)
     _add_evaluate(commands)
     doctor = commands.add_parser(
@@ -240,7 +270,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _command(name: str) -> Callable[..., int]:
-    run: Callable[..., int] = importlib.import_module(f"gpsdream_app.commands.{name}").run
+    run: Callable[..., int] = importlib.import_module(f"gpsdream_app.commands.{name.replace('-', '_')}").run
     return run
 
 
@@ -362,8 +392,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     terminal.make_unicode_safe()
     given = list(sys.argv[1:] if argv is None else argv) or ["gui"]
-    if given[0] in ("gui", "train"):
-        # Their arguments belong to the window and to the trainer.
+    if given[0] in ("gui", "train", "train-gps-clip"):
+        # Their arguments belong to the window and to the trainers.
         return _run(argparse.Namespace(command=given[0], rest=given[1:]))
     try:
         arguments = build_parser().parse_args(_joined(given))

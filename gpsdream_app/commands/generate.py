@@ -9,7 +9,7 @@ import re
 import secrets
 import shutil
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.requests import DEFAULT_MODEL, MAX_SEED, GenerateRequest
 from gpsdream_app.domain.results import Result
-from gpsdream_app.domain.words import distance_words
+from gpsdream_app.domain.words import distance_words, unknown_words
 from gpsdream_app.library.paths import storage_error
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from gpsdream_app.library.store import Library
 
 FAR_METRES = 150.0  # beyond this the answer says that the model has seen nothing there
+VERY_FAR_METRES = 500.0  # beyond this it is said before drawing, too
 SECONDS_TO_STOP = 10.0
+MAX_UNKNOWN_SHOWN = 12
 
 
 def run(arguments: argparse.Namespace, make_engine: Callable[[], Engine] | None = None) -> int:
@@ -49,9 +51,11 @@ def run(arguments: argparse.Namespace, make_engine: Callable[[], Engine] | None 
         make_engine: what makes the engine that draws; the real one, in a process of its own, if None.
     """
     from gpsdream_app.library import paths
+    from gpsdream_app.library.model_folders import find_model, read_card
     from gpsdream_app.library.store import Library
 
     requests = build_requests(arguments)
+    unknown = note_limits(requests, read_card(find_model(requests[0].model)))
     pictures = sum(request.count for request in requests)
     copies = Copies(
         arguments.out,
@@ -69,7 +73,7 @@ def run(arguments: argparse.Namespace, make_engine: Callable[[], Engine] | None 
         from gpsdream_app.engine.client import ProcessEngine
 
         make_engine = ProcessEngine
-    answer = Answer(as_json=arguments.json, examples=arguments.examples)
+    answer = Answer(as_json=arguments.json, examples=arguments.examples, unknown_words=unknown)
     library = Library(paths.library_path())
     engine = make_engine()
     try:
@@ -215,6 +219,31 @@ def _place(arguments: argparse.Namespace, card: ModelCard) -> Place | None:
     return replace(place, name=_gazetteer(card).describe(place.lat, place.lon))
 
 
+def note_limits(requests: Sequence[GenerateRequest], card: ModelCard) -> tuple[str, ...]:
+    """Say on standard error what a model cannot know of some requests, before it draws them.
+
+    Returns:
+        The words that it has not learned.
+    """
+    unknown = unknown_words(" ".join(request.prompt for request in requests), card.vocabulary)
+    if unknown:
+        shown = ", ".join(unknown[:MAX_UNKNOWN_SHOWN]) + (" and more" if len(unknown) > MAX_UNKNOWN_SHOWN else "")
+        terminal.note(f"gpsdream: This small model has not learned: {shown}.")
+    for place in dict.fromkeys(request.place for request in requests if request.place):
+        metres = card.coverage.distance(place.lat, place.lon) if card.coverage else None
+        if metres is not None and metres > VERY_FAR_METRES:
+            terminal.note(
+                f"gpsdream: The model has seen no photo within {distance_words(metres)} of "
+                f"{place.name or f'{place.lat:.5f}, {place.lon:.5f}'}: what it draws there is a guess."
+            )
+        elif metres is None and not card.box.contains(place.lat, place.lon):
+            terminal.note(
+                f"gpsdream: {place.name or f'{place.lat:.5f}, {place.lon:.5f}'} is outside the area that the model "
+                "has learned: what it draws there is a guess."
+            )
+    return unknown
+
+
 # --- drawing ----------------------------------------------------------------------------------------------
 
 
@@ -252,9 +281,10 @@ def draw(engine: Engine, request: GenerateRequest, library: Library, copies: Cop
 # --- what comes out ---------------------------------------------------------------------------------------
 
 
-def _slug(text: str) -> str:
+def slug(text: str, otherwise: str = "place") -> str:
+    """Return a text as part of a file's name: Latin letters, digits and hyphens, or `otherwise` if it has none."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60] or "place"
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60] or otherwise
 
 
 class Copies:
@@ -322,7 +352,7 @@ class Copies:
             return self._out.with_name(f"{self._out.stem}-{self._saved}{self._out.suffix}")
         place = result.request.place
         if self._named_by_place and place:
-            return self._out / f"{_slug(place.name)}-{result.request.seed}.png"
+            return self._out / f"{slug(place.name)}-{result.request.seed}.png"
         return self._out / Path(result.path).name
 
 
@@ -332,10 +362,12 @@ class Answer:
     Args:
         as_json: print one JSON object instead of lines.
         examples: the pictures are examples.
+        unknown_words: what the model has not learned, for the JSON.
     """
 
-    def __init__(self, *, as_json: bool, examples: bool = False) -> None:
+    def __init__(self, *, as_json: bool, examples: bool = False, unknown_words: Sequence[str] = ()) -> None:
         self.cancelled = False
+        self._unknown_words = list(unknown_words)
         self._as_json = as_json
         self._examples = examples
         self._pictures: list[tuple[Result, Path | None]] = []
@@ -350,7 +382,7 @@ class Answer:
         """Print what is left to say and return the exit code."""
         if self._as_json:
             pictures = [{**result.to_dict(), "copy": str(copy) if copy else None} for result, copy in self._pictures]
-            terminal.say_json({"cancelled": self.cancelled, "pictures": pictures})
+            terminal.say_json({"cancelled": self.cancelled, "unknown_words": self._unknown_words, "pictures": pictures})
         elif self._examples and self._pictures:
             folder = (self._pictures[0][1] or Path(self._pictures[0][0].path)).parent
             terminal.say(f"{_pictures(len(self._pictures))} of the model's example places: {folder}")
