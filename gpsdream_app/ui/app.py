@@ -85,7 +85,7 @@ class _Interrupts(QObject):
     def _end(self) -> None:
         with contextlib.suppress(OSError):
             os.read(self._reader, 64)
-        self._window.close()
+        self._window.end()
 
 
 def main(argv: Sequence[str] | None = None) -> int:

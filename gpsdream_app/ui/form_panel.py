@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QMimeData, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QTextOption
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QPlainTextEdit, QVBoxLayout, QWidget
+from collections.abc import Sequence
+
+from PySide6.QtCore import QMimeData, QRegularExpression, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleAnnouncementEvent,
+    QKeyEvent,
+    QResizeEvent,
+    QTextCharFormat,
+    QTextOption,
+)
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QTextEdit,
+    QVBoxLayout,
+    QWidget,
+)
 
 from gpsdream_app.domain.requests import MAX_GUIDANCE, MAX_PICTURES, MAX_PROMPT_CHARACTERS, MAX_SEED, MAX_STEPS
 from gpsdream_app.ui.icons import icon_pixmap
-from gpsdream_app.ui.phrases import FAR_METRES, coordinates_text, distance_text, heading_text, one_line, tooltip
+from gpsdream_app.ui.phrases import (
+    FAR_METRES,
+    VERY_FAR_METRES,
+    coordinates_text,
+    distance_text,
+    heading_text,
+    one_line,
+    short_distance_text,
+    tooltip,
+    unknown_words_text,
+)
 from gpsdream_app.ui.session import Session
 from gpsdream_app.ui.state import new_seed
 from gpsdream_app.ui.theme import Theme
-from gpsdream_app.ui.tokens import CONTROL_HEIGHT, SPACE_1, SPACE_2, SPACE_4
+from gpsdream_app.ui.tokens import CONTROL_HEIGHT, SPACE_1, SPACE_2, SPACE_3, SPACE_4
 from gpsdream_app.ui.widgets import (
     ChipRow,
     ElidedLabel,
@@ -29,6 +58,8 @@ from gpsdream_app.ui.widgets import (
 
 COUNT_FROM = MAX_PROMPT_CHARACTERS * 4 // 5
 SLIDER_STEPS = (4, 60)
+PAUSE_MILLISECONDS = 700
+MAX_UNDERLINED = 100
 SMALLEST_RANGE = 4.0
 
 
@@ -78,6 +109,57 @@ class TextEdit(QPlainTextEdit):
         self._grow()
 
 
+class WordsNote(ElidedLabel):
+    """The line above the chips: what they are, or which words of the prompt the model has not learned.
+
+    It has one line whatever it says, so that nothing moves while somebody writes.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("", "small", parent)
+        self._has_words = False
+        self._unknown: tuple[str, ...] = ()
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The words that are told to be unknown."""
+        return self._unknown
+
+    @property
+    def has_words(self) -> bool:
+        """Whether there are chips below."""
+        return self._has_words
+
+    @has_words.setter
+    def has_words(self, has_words: bool) -> None:
+        self._has_words = has_words
+        self._say()
+
+    def show_unknown(self, words: Sequence[str]) -> None:
+        """Say that these words are not known."""
+        if tuple(words) != self._unknown:
+            self._unknown = tuple(words)
+            self._say()
+            if words:
+                QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, self.accessibleName()))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Say as much as fits."""
+        super().resizeEvent(event)
+        self._say()
+
+    def _say(self) -> None:
+        sentence, rest = unknown_words_text(self._unknown)
+        whole = f"{sentence} {rest}".strip() or self.tr("Words that this model has learned")
+        fits = self.fontMetrics().horizontalAdvance(whole) <= self.contentsRect().width()
+        set_look(self, "look", "accent" if sentence else "small")
+        self.setText(whole if fits or not sentence else sentence)
+        if sentence:
+            self.setToolTip(tooltip(whole))
+        self.setAccessibleName(whole)
+        self.setVisible(self._has_words or bool(sentence))
+
+
 class PlaceRow(QWidget):
     """The chosen place: its name, its coordinates and direction, and what the model knows of it."""
 
@@ -90,7 +172,17 @@ class PlaceRow(QWidget):
         self.where = ElidedLabel("", "small", self)
         self.clear = IconButton(theme, "close", self.tr("Forget this place"), size=16, parent=self)
         self.clear.clicked.connect(lambda: session.form.set_place(None))
-        self.note = label("", "accent", wrap=True, parent=self)
+        self._warning_box = QFrame(self)
+        self._warning_box.setObjectName("notice")
+        self.note = label("", "accent", wrap=True, parent=self._warning_box)
+        self.move_pin = TextButton(
+            theme, self.tr("Move to the nearest photo"), "pin", look="link", colour="accent", parent=self._warning_box
+        )
+        self.move_pin.clicked.connect(session.move_to_photos)
+        self._warning_column = QVBoxLayout(self._warning_box)
+        self._warning_column.setSpacing(SPACE_1)
+        self._warning_column.addWidget(self.note)
+        self._warning_column.addWidget(self.move_pin, 0, Qt.AlignmentFlag.AlignLeft)
         words = QVBoxLayout()
         words.setSpacing(0)
         words.addWidget(self.name)
@@ -104,7 +196,7 @@ class PlaceRow(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE_1)
         column.addLayout(row)
-        column.addWidget(self.note)
+        column.addWidget(self._warning_box)
         session.model_changed.connect(self.refresh)
         session.form.when("place place_failure prompt", self.refresh)
         follow(theme, self._tint)
@@ -114,7 +206,7 @@ class PlaceRow(QWidget):
         form, session = self._session.form, self._session
         place, failure = form.place, form.place_failure
         self.clear.setVisible(place is not None or failure is not None)
-        look, note = "accent", ""
+        look, note, far = "accent", "", False
         if failure:
             self.name.setText(self.tr("That is not a place"))
             self.where.setText("")
@@ -128,18 +220,19 @@ class PlaceRow(QWidget):
         else:
             where = coordinates_text(place.lat, place.lon)
             self.name.setText(place.name or where)
-            parts = [where if place.name else "", heading_text(place.heading)]
             metres = session.photo_distance()
-            if metres is not None and metres < FAR_METRES:
-                parts.append(
-                    self.tr("photos here") if metres < 1 else self.tr("photo {0} away").format(distance_text(metres))
-                )
+            parts = (where if place.name else "", heading_text(place.heading), short_distance_text(metres))
             self.where.setText(" · ".join(part for part in parts if part))
+            far = session.outside_box() or (metres is not None and metres >= VERY_FAR_METRES)
             note = self._warning(metres)
         self.where.setVisible(bool(self.where.text()))
         set_look(self.note, "look", look)
         self.note.setText(note)
-        self.note.setVisible(bool(note))
+        self._warning_box.setVisible(bool(note))
+        set_look(self._warning_box, "tone", "hint" if far else "quiet")
+        margins = (SPACE_3, SPACE_2, SPACE_2, SPACE_2) if far else (0, 0, 0, 0)
+        self._warning_column.setContentsMargins(*margins)
+        self.move_pin.setVisible(far and session.photo_distance() is not None)
         self._tint()
 
     def _warning(self, metres: float | None) -> str:
@@ -218,12 +311,19 @@ class FormPanel(QWidget):
         self.prompt.setAccessibleName(self.tr("What you would like to see"))
         self.prompt.draw_asked.connect(self.draw_asked)
         self.prompt_note = label("", "small", wrap=True, parent=self)
+        self.words_note = WordsNote(self)
         self.chips = ChipRow(self)
         self.chips.show_words(())
+        # Nobody is told that a word is not known while it is still being written.
+        self._words_due = QTimer(self)
+        self._words_due.setSingleShot(True)
+        self._words_due.setInterval(PAUSE_MILLISECONDS)
+        self._words_due.timeout.connect(self._show_unknown)
         box = QVBoxLayout()
         box.setSpacing(SPACE_2)
         box.addWidget(self.prompt)
         box.addWidget(self.prompt_note)
+        box.addWidget(self.words_note)
         box.addWidget(self.chips)
         return box
 
@@ -374,6 +474,7 @@ class FormPanel(QWidget):
     def _show_model(self, *_: object) -> None:
         card = self._session.card
         self.chips.show_words(card.words if card else ())
+        self.words_note.has_words = bool(card and card.words)
         if card:
             # What the model recommends stands in the middle: left is freer, right is closer.
             for part, name in ((self.follow_place, "place_guidance"), (self.follow_words, "text_guidance")):
@@ -389,6 +490,39 @@ class FormPanel(QWidget):
             self.prompt.setPlaceholderText(self.tr("What would you like to see there?"))
         self._show_words()
 
+    def _show_unknown(self) -> None:
+        """Say which words the model has not learned, and underline them."""
+        unknown = self._session.unknown_words()
+        self.words_note.show_unknown(unknown)
+        self._underline(unknown)
+
+    def _look_for_unknown(self) -> None:
+        """Take back at once what is known, or gone, by now; new words wait for a pause in the writing."""
+        unknown = self._session.unknown_words()
+        kept = [word for word in self.words_note.unknown if word in unknown]
+        self.words_note.show_unknown(kept)
+        self._underline(kept)
+        self._words_due.start()
+
+    def _underline(self, words: Sequence[str]) -> None:
+        look = QTextCharFormat()
+        look.setUnderlineStyle(QTextCharFormat.UnderlineStyle.DotLine)
+        look.setUnderlineColor(self._theme.colour("accent"))
+        selections: list[QTextEdit.ExtraSelection] = []
+        for word in words:
+            pattern = QRegularExpression(
+                rf"(?<![\w'’]){QRegularExpression.escape(word)}(?![\w'’])",
+                QRegularExpression.PatternOption.CaseInsensitiveOption
+                | QRegularExpression.PatternOption.UseUnicodePropertiesOption,
+            )
+            cursor = self.prompt.document().find(pattern)
+            while not cursor.isNull() and len(selections) < MAX_UNDERLINED:
+                selection = QTextEdit.ExtraSelection()
+                selection.cursor, selection.format = cursor, look
+                selections.append(selection)
+                cursor = self.prompt.document().find(pattern, cursor)
+        self.prompt.setExtraSelections(selections)
+
     def _show_words(self) -> None:
         form = self._form
         if self.prompt.toPlainText() != form.prompt:
@@ -396,6 +530,7 @@ class FormPanel(QWidget):
         if self.negative.toPlainText() != form.negative_prompt:
             self.negative.setPlainText(form.negative_prompt)
         self.chips.mark(form.has_word)
+        self._look_for_unknown()
         for text, note, edit in (
             (form.prompt, self.prompt_note, self.prompt),
             (form.negative_prompt, self.negative_note, self.negative),

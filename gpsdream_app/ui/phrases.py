@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 
 from PySide6.QtCore import QCoreApplication
 
@@ -11,6 +12,7 @@ from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.results import Result
 
 FAR_METRES = 60.0  # from here on a place is said to be away from any photo
+VERY_FAR_METRES = 500.0  # from here on the form warns, and offers to move the pin
 COMPASS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 
 
@@ -135,6 +137,18 @@ def short_typicality_text(explanation: Explanation) -> str:
     if explanation.typicality_rank is None or explanation.places_compared < 1:
         return ""
     return _tr("typicality {0}").format(percent_text(explanation.typicality_rank))
+
+
+def unknown_words_text(words: Sequence[str]) -> tuple[str, str]:
+    """Say that a model has not learned some words: a sentence, and what comes of it; empty if there are none."""
+    if not words:
+        return "", ""
+    quoted = [f"“{word}”" for word in words]
+    if len(quoted) > 3:
+        quoted = [*quoted[:2], _tr("{0} more words").format(len(quoted) - 2)]
+    listed = quoted[0] if len(quoted) == 1 else _tr("{0} and {1}").format(", ".join(quoted[:-1]), quoted[-1])
+    rest = _tr("It will be ignored or misread.") if len(words) == 1 else _tr("They will be ignored or misread.")
+    return _tr("This model has not learned {0}.").format(listed), rest
 
 
 def one_line(text: str) -> str:

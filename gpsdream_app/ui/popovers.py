@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from gpsdream_app import __version__
@@ -112,7 +112,13 @@ class QueuePopover(Popover):
 
 
 class SettingsPopover(Popover):
-    """Appearance, model, folders and keys."""
+    """Appearance, model, folders and keys.
+
+    Signals:
+        quality_asked: a person wants to know how good the model is.
+    """
+
+    quality_asked = Signal()
 
     def __init__(self, theme: Theme, session: Session, window: QWidget, keys: list[tuple[str, str]]) -> None:
         """Make the card; `keys` are (keys, what they do) for the list of shortcuts."""
@@ -196,9 +202,18 @@ class SettingsPopover(Popover):
             button.setChecked(chosen)
             button.clicked.connect(lambda _=False, name=model.name: session.use_model(name))
             self._model_buttons.append(button)
+        if session.card:
+            quality = TextButton(self.theme, self.tr("How good is this model?"), "quality", look="link", parent=self)
+            quality.clicked.connect(self._ask_quality)
+            self._model_buttons.append(quality)
         for button in self._model_buttons:
-            self._models.addWidget(button)
+            link = button.property("look") == "link"
+            self._models.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft if link else Qt.AlignmentFlag(0))
         self.fit()
+
+    def _ask_quality(self) -> None:
+        self.dismiss()
+        self.quality_asked.emit()
 
     def _choose_theme(self, key: str) -> None:
         self.theme.choice = ThemeChoice(key)

@@ -29,6 +29,7 @@ from gpsdream_app.domain.events import (
 from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.domain.results import Result
+from gpsdream_app.domain.words import unknown_words
 from gpsdream_app.engine.base import Engine
 from gpsdream_app.geo.city import CityMap, load_city
 from gpsdream_app.geo.coordinates import parse_coordinates
@@ -43,6 +44,7 @@ from gpsdream_app.ui.engine_bridge import EngineBridge
 from gpsdream_app.ui.explainer import Explainer, WhyState
 from gpsdream_app.ui.film import FilmModel
 from gpsdream_app.ui.job_queue import JobQueue, QueuedJob
+from gpsdream_app.ui.measuring import Measuring
 from gpsdream_app.ui.phrases import coordinates_text, first_upper
 from gpsdream_app.ui.settings import Settings
 from gpsdream_app.ui.state import FormState
@@ -166,6 +168,7 @@ class Session(QObject):
         self._writer = Background(self, threads=1)
         self.bridge = EngineBridge(engine, self)
         self.why = Explainer(self.bridge, self.background, self)
+        self.measuring = Measuring(self.background, parent=self)
         self.card: ModelCard | None = None
         self.city: CityMap | None = None
         self.installed: list[InstalledModel] = []
@@ -213,6 +216,7 @@ class Session(QObject):
         self._closed = True
         self.settings.place = self.form.place
         self.settings.save()
+        self.measuring.close()
         self.bridge.close(timeout)
         self.background.close()
         self._writer.close()
@@ -245,6 +249,7 @@ class Session(QObject):
         self.card = model.card
         self.installed = model.installed
         self.form.take_defaults(model.card)
+        self.measuring.open_model(name, model.card)
         self.model_changed.emit(model.card)
         if not self._asked_city and model.card.city and model.card.city != self._city_id:
             self._load_city(model.card.city)
@@ -316,6 +321,22 @@ class Session(QObject):
         if place is None or card is None or card.coverage is None:
             return None
         return card.coverage.distance(place.lat, place.lon)
+
+    def move_to_photos(self) -> None:
+        """Move the pin to the nearest place where the model has seen photos; the direction of view stays."""
+        place, card = self.form.place, self.card
+        nearest = card.coverage.nearest(place.lat, place.lon) if place and card and card.coverage else None
+        if nearest:
+            self.pick(*nearest)
+            self.reveal.emit(*nearest)
+
+    def unknown_words(self) -> tuple[str, ...]:
+        """The words of the prompt that the model has not learned; empty if its card does not say what it has."""
+        vocabulary = self.card.choices.get("vocabulary") if self.card else None
+        if not isinstance(vocabulary, list | tuple) or self.card is None:
+            return ()
+        known = [word for word in vocabulary if isinstance(word, str)]
+        return unknown_words(self.form.prompt, [*known, *self.card.words]) if known else ()
 
     def outside_box(self) -> bool:
         """Whether the chosen place lies outside the area that the model was trained for."""
@@ -492,6 +513,19 @@ class Session(QObject):
         library = self._library
         if library:
             self._writer.run(self, lambda: library.record_job(request, job_id, state))
+
+    # -- how good the model is --
+
+    def measure(self, photos: Path, *, quick: bool, seen_too: bool = False) -> None:
+        """Measure the open model on a folder of photos, in a process of its own.
+
+        Args:
+            photos: the folder.
+            quick: a quick look instead of the full report.
+            seen_too: also ask about photos that the model has learned from.
+        """
+        if self.card:
+            self.measuring.start(self.form.model, self.card.title, photos, quick=quick, seen_too=seen_too)
 
     # -- why it looks like this --
 

@@ -64,6 +64,16 @@ class Settings:
         self._file.setValue("save_folder", str(folder))
 
     @property
+    def photos_folder(self) -> Path | None:
+        """The folder of photos that a model was measured with last, as long as it is there."""
+        last = self._text("photos_folder")
+        return Path(last) if last and Path(last).is_dir() else None
+
+    @photos_folder.setter
+    def photos_folder(self, folder: Path) -> None:
+        self._file.setValue("photos_folder", str(folder))
+
+    @property
     def geometry(self) -> QByteArray:
         """Where the window was, as Qt saves it; empty at the first start."""
         return self._bytes("geometry")

@@ -275,6 +275,7 @@ QListView {{ background: transparent; border: none; }}
 #notice {{ background: {t.raised}; border: 1px solid {t.line_strong}; border-radius: {RADIUS}px; }}
 #notice[tone="error"] {{ background: {t.danger_soft}; border-color: {t.danger_soft}; }}
 #notice[tone="hint"] {{ background: {t.accent_soft}; border-color: {t.accent_soft}; }}
+#notice[tone="quiet"] {{ background: transparent; border: none; }}
 #popover {{ background: {t.raised}; border: 1px solid {t.line_strong}; border-radius: {RADIUS}px; }}
 #separator {{ background: {t.line}; max-height: 1px; min-height: 1px; }}
 #rowDivider {{ background: {t.line}; }}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,10 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QMainWindow,
+    QMessageBox,
     QScrollArea,
     QSplitter,
+    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -41,14 +44,16 @@ from gpsdream_app.ui.explainer import WhyState
 from gpsdream_app.ui.film import FilmRole
 from gpsdream_app.ui.filmstrip import Filmstrip
 from gpsdream_app.ui.form_panel import FormPanel
+from gpsdream_app.ui.measuring import MeasureState
 from gpsdream_app.ui.notice_bar import NoticeBar
-from gpsdream_app.ui.phrases import one_line, place_text
+from gpsdream_app.ui.phrases import one_line, place_text, time_left_text
 from gpsdream_app.ui.picture_panel import PicturePanel
 from gpsdream_app.ui.popovers import QueuePopover, SettingsPopover
+from gpsdream_app.ui.quality_page import QualityPage, web_report
 from gpsdream_app.ui.rail import Rail
 from gpsdream_app.ui.save_dialog import SaveDialog
 from gpsdream_app.ui.search_box import SearchBox
-from gpsdream_app.ui.session import EXAMPLES, Session
+from gpsdream_app.ui.session import EXAMPLES, Notice, Session, Tone
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import RADIUS, SPACE_3, SPACE_4, TYPE_TITLE
 from gpsdream_app.ui.why_card import WhyCard
@@ -131,13 +136,20 @@ class DropVeil(QWidget):
 class MainWindow(QMainWindow):
     """The window."""
 
-    def __init__(self, theme: Theme, session: Session, make_map: Callable[[str], QWidget] = _web_map) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        session: Session,
+        make_map: Callable[[str], QWidget] = _web_map,
+        make_report: Callable[[Theme], QWidget] = web_report,
+    ) -> None:
         """Build the window; nothing is read or started here.
 
         Args:
             theme: the look.
             session: what the window does.
             make_map: makes the map in a theme (`light` or `dark`): a `MapView`, or in tests what stands in for it.
+            make_report: makes what shows a report's page: a `ReportView`, or in tests what stands in for it.
         """
         super().__init__()
         self.theme, self.session = theme, session
@@ -146,7 +158,8 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(SMALLEST)
         self._split_by_itself = False
         self._view_at_start = session.settings.view
-        self._build(make_map(theme.palette.name))
+        self._sure = False
+        self._build(make_map(theme.palette.name), make_report)
         self._connect()
         self._make_shortcuts()
         self._restore_geometry()
@@ -154,7 +167,7 @@ class MainWindow(QMainWindow):
 
     # -- the parts --
 
-    def _build(self, map_widget: QWidget) -> None:
+    def _build(self, map_widget: QWidget, make_report: Callable[[Theme], QWidget]) -> None:
         theme, session = self.theme, self.session
         canvas = QWidget(self)
         canvas.setObjectName("canvas")
@@ -183,7 +196,11 @@ class MainWindow(QMainWindow):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addWidget(self.rail)
-        row.addWidget(self.splitter, 1)
+        self.pages = QStackedWidget(canvas)
+        self.pages.addWidget(self.splitter)
+        self.quality = QualityPage(theme, session, self.pages, make_report)
+        self.pages.addWidget(self.quality)
+        row.addWidget(self.pages, 1)
         self.queue_card = QueuePopover(theme, session, canvas)
         self.settings_card = SettingsPopover(theme, session, canvas, self._keys())
         self.veil = DropVeil(theme, canvas)
@@ -204,6 +221,9 @@ class MainWindow(QMainWindow):
         self.form.fold_row.addWidget(self.engine_text, 1)
         self.form_scroll = FormScroll(self.form, self.notice, panel)
         self.why = WhyCard(theme, session.why, panel)
+        lower = QVBoxLayout()
+        lower.addWidget(self.form_scroll)
+        lower.addWidget(self.why)
         self.why.hide()
         self.form_scroll.fitted.connect(self.why.setFixedHeight)
         self.draw = PrimaryButton(theme, self.tr("Draw"), self.tr("Ctrl+Enter"), panel)
@@ -217,8 +237,7 @@ class MainWindow(QMainWindow):
         grid.setRowStretch(0, 1)
         grid.addWidget(self.picture, 0, 0)
         grid.addWidget(self.notice, 1, 0)
-        grid.addWidget(self.form_scroll, 2, 0, 1, 2)
-        grid.addWidget(self.why, 2, 0, 1, 2)
+        grid.addLayout(lower, 2, 0, 1, 2)
         grid.addWidget(self.draw, 3, 0)
         return panel
 
@@ -237,6 +256,7 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         session, board = self.session, self.map
+        self._measured = False
         self._dots_due = QTimer(self)
         self._dots_due.setSingleShot(True)
         self._dots_due.timeout.connect(self._show_dots)
@@ -273,6 +293,10 @@ class MainWindow(QMainWindow):
         strip.delete_asked.connect(session.delete)
         strip.menu_asked.connect(self.show_menu)
         strip.end_reached.connect(session.read_older)
+        self.rail.explore.clicked.connect(lambda: self.show_page(self.splitter))
+        self.rail.quality.clicked.connect(lambda: self.show_page(self.quality))
+        self.settings_card.quality_asked.connect(lambda: self.show_page(self.quality))
+        session.measuring.changed.connect(self._measuring_changed)
         self.rail.queue.clicked.connect(lambda: self.queue_card.toggle_beside(self.rail.queue))
         self.rail.settings.clicked.connect(lambda: self.settings_card.toggle_beside(self.rail.settings))
         self.theme.changed.connect(self._show_theme)
@@ -381,10 +405,31 @@ class MainWindow(QMainWindow):
         if self.session.city:
             self.session.settings.view = (lat, lon, zoom)
 
+    # -- pages --
+
+    def show_page(self, page: QWidget) -> None:
+        """Go to a place of the rail."""
+        self.pages.setCurrentWidget(page)
+        self.rail.explore.setChecked(page is self.splitter)
+        self.rail.quality.setChecked(page is self.quality)
+
+    def _measuring_changed(self) -> None:
+        """Say where the person is what a measurement came to elsewhere."""
+        measuring, before = self.session.measuring, self._measured
+        self._measured = measuring.running
+        if not before or measuring.running or self.pages.currentWidget() is self.quality:
+            return
+        show = partial(self.show_page, self.quality)
+        if measuring.failure:
+            self.session.notify_failure(measuring.failure, self.tr("Show"), show)
+        elif measuring.state is MeasureState.IDLE and measuring.done:
+            self.session.notify(Notice(Tone.HINT, self.tr("The model is measured."), "", self.tr("Show"), show))
+
     # -- what a person does --
 
     def draw_now(self) -> None:
         """Draw what the form asks for."""
+        self.show_page(self.splitter)
         self.session.draw()
 
     def _picture_finished(self, result: Result) -> None:
@@ -502,7 +547,11 @@ class MainWindow(QMainWindow):
         self.form_scroll.fit()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Remember the window, vanish, and end the engine."""
+        """Remember the window, vanish, and end the engine; while a model is measured, ask first."""
+        if self.session.measuring.running and not self._sure:
+            event.ignore()
+            self._ask_to_quit()
+            return
         settings = self.session.settings
         settings.geometry = self.saveGeometry()
         if not self._split_by_itself:
@@ -512,6 +561,35 @@ class MainWindow(QMainWindow):
         self.hide()
         self.session.close()
         super().closeEvent(event)
+
+    def end(self) -> None:
+        """Close without a question."""
+        self._sure = True
+        self.close()
+
+    def _ask_to_quit(self) -> None:
+        # Asked once: whoever closes the window again means it.
+        self._sure = True
+        measuring = self.session.measuring
+        box = QMessageBox(self)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setWindowTitle("GPSDream")
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        box.setText(self.tr("“{0}” is still being measured.").format(measuring.model_title))
+        left = time_left_text(measuring.seconds_left)
+        rest = self.tr("It would take {0} more. ").format(left) if left else ""
+        box.setInformativeText(rest + self.tr("If you quit now, there will be no report."))
+        stay = box.addButton(self.tr("Keep measuring"), QMessageBox.ButtonRole.RejectRole)
+        leave = box.addButton(self.tr("Quit"), QMessageBox.ButtonRole.AcceptRole)
+        box.setDefaultButton(stay)
+        box.setEscapeButton(stay)
+        leave.clicked.connect(self.end)
+        box.rejected.connect(self._stay)
+        stay.clicked.connect(self._stay)
+        box.open()
+
+    def _stay(self) -> None:
+        self._sure = False
 
     def _restore_geometry(self) -> None:
         settings = self.session.settings

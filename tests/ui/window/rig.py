@@ -114,6 +114,17 @@ class NotedMap(QWidget):
         self.revealed.append((lat, lon))
 
 
+class NotedReport(QWidget):
+    """Stands in for the view of reports: keeps the pages that it was given."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.pages: list[bytes] = []
+
+    def show_page(self, content: bytes) -> None:
+        self.pages.append(content)
+
+
 @dataclass
 class Rig:
     """A window and everything behind it."""
@@ -128,7 +139,7 @@ class Rig:
     def __post_init__(self) -> None:
         self.session = Session(self.engine, Settings(user_data_dir()), model=self.model, city=self.city)
         self.map = NotedMap()
-        self.window = MainWindow(self.theme, self.session, lambda theme: self.map)
+        self.window = MainWindow(self.theme, self.session, lambda theme: self.map, NotedReport)
         self.window.resize(*self.window_size)
 
     def open(self) -> Rig:
