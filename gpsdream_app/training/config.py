@@ -121,6 +121,8 @@ class LossConfig:
         min_snr_gamma: of min-SNR weighting; None for plain weighting.
         only_text, only_place, neither: shares of samples whose other conditions are dropped (the paper: 5 % each).
         drop_heading: share of the remaining samples whose heading is dropped.
+        channel_weight: with preconditioned latents, channels count by this power of their deviation: 0 for all alike;
+            with a whitening of 0.5, 2 is the squared error of pixels. What is faint is mostly unpredictable.
         blur_place: share of samples for which the finest levels of the place map are left out, up to a random one.
     """
 
@@ -131,6 +133,7 @@ class LossConfig:
     only_place: float = 0.05
     neither: float = 0.05
     drop_heading: float = 0.1
+    channel_weight: float = 1.0
     blur_place: float = 0.3
 
 

@@ -142,5 +142,9 @@ class Learner(nn.Module):
         else:
             target = noise
         predicted = predict(self.unet, noisy, timesteps, text, location, self.preconditioning)
-        error = (predicted - target.float()).square().mean(dim=(1, 2, 3))
+        error = (predicted - target.float()).square()
+        if self.preconditioning is not None:
+            weights = self.preconditioning.deviations.to(device) ** self.config.channel_weight
+            error = error * (weights / weights.mean())[:, None, None]
+        error = error.mean(dim=(1, 2, 3))
         return (loss_weights(self.scheduler, timesteps, self.config.min_snr_gamma) * error).mean()
