@@ -30,6 +30,7 @@ TINY = ModelConfig(
     location_hidden=16,
     refiner_widths=(8, 8, 8),
     refiner_blocks=1,
+    map_channels=0,
 )
 
 # With everything that the embedded model has: a place map, a codec of another stride, preconditioning.

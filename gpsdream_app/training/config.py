@@ -103,7 +103,7 @@ class ModelConfig:
     location_hidden: int = 384
     target_metres: float = 20.0
     location_in_time: bool = True
-    map_channels: int = 0
+    map_channels: int = 12
     map_cell_metres: tuple[float, ...] = (3.0, 6.0, 12.0, 24.0, 48.0, 96.0, 384.0)
     map_features: int = 8
     map_table_size: int = 16_384
