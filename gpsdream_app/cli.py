@@ -147,6 +147,7 @@ def _add_explain(commands: argparse._SubParsersAction[_Parser]) -> None:
         "picture is of its place.",
         epilog=EXPLAIN_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # --n, the number of pictures elsewhere, would be --negative
     )
     _add_request(parser)
     parser.set_defaults(examples=False, count=None)

@@ -231,15 +231,16 @@ def note_limits(requests: Sequence[GenerateRequest], card: ModelCard) -> tuple[s
         terminal.note(f"gpsdream: This small model has not learned: {shown}.")
     for place in dict.fromkeys(request.place for request in requests if request.place):
         metres = card.coverage.distance(place.lat, place.lon) if card.coverage else None
+        name = place.name or f"{place.lat:.5f}, {place.lon:.5f}"
         if metres is not None and metres > VERY_FAR_METRES:
             terminal.note(
-                f"gpsdream: The model has seen no photo within {distance_words(metres)} of "
-                f"{place.name or f'{place.lat:.5f}, {place.lon:.5f}'}: what it draws there is a guess."
+                f"gpsdream: The model has seen no photo within {distance_words(metres)} of this place ({name}): what "
+                "it draws there is a guess."
             )
         elif metres is None and not card.box.contains(place.lat, place.lon):
             terminal.note(
-                f"gpsdream: {place.name or f'{place.lat:.5f}, {place.lon:.5f}'} is outside the area that the model "
-                "has learned: what it draws there is a guess."
+                f"gpsdream: This place ({name}) is outside the area that the model has learned: what it draws there is "
+                "a guess."
             )
     return unknown
 
@@ -406,4 +407,7 @@ def describe(result: Result, path: Path) -> str:
     parts += [f"seed {result.request.seed}", f"{result.seconds:.1f} s"]
     if result.photo_distance is not None and result.photo_distance > FAR_METRES:
         parts.append(f"the model has seen no photo within {distance_words(result.photo_distance)}")
+    if result.typicality_rank is not None and result.places_compared:
+        less = round(result.typicality_rank * result.places_compared)
+        parts.append(f"more typical of here than of {less} of {result.places_compared} other places")
     return "  ".join(parts)

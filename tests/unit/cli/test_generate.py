@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,11 @@ from gpsdream_app.cli import build_parser, main
 from gpsdream_app.commands.generate import build_requests
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.events import Step
+from gpsdream_app.domain.model_card import CARD_FILE, Coverage
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.engine.fake import OUT_OF_MEMORY, FakeEngine, Script
 from gpsdream_app.library import paths
+from gpsdream_app.library.model_folders import read_card
 from gpsdream_app.library.picture_metadata import read_png
 from gpsdream_app.library.store import Library
 
@@ -232,3 +235,50 @@ def test_ctrl_c_cancels_and_keeps_what_is_finished(
     finished = len(parsed["pictures"])
     assert 1 <= finished < 3
     assert f"kept: {finished} picture" in answer.err
+
+
+def change_card(model: Path, **values: object) -> None:
+    card = read_card(model)
+    (model / CARD_FILE).write_text(replace(card, **values).to_json(), encoding="utf-8")  # type: ignore[arg-type]
+
+
+def test_words_that_the_model_has_not_learned_are_named(
+    draw: Generate, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change_card(model, choices={"vocabulary": ["church", "shop"]})
+    assert draw(*PLACE, "--prompt", "churches, a zeppelin and \x1b[31m shops", "--json") == 0
+    told = capsys.readouterr()
+    assert "This small model has not learned: zeppelin." in told.err
+    assert json.loads(told.out)["unknown_words"] == ["zeppelin"]
+    assert "\x1b" not in told.err
+
+
+@pytest.mark.parametrize("choices", [{}, {"vocabulary": None}, {"vocabulary": 5}, {"vocabulary": "church"}])
+def test_a_card_without_a_vocabulary_judges_no_words(
+    draw: Generate, model: Path, choices: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    change_card(model, choices=choices)
+    assert draw(*PLACE, "--prompt", "a zeppelin", "--json") == 0
+    told = capsys.readouterr()
+    assert "learned" not in told.err
+    assert json.loads(told.out)["unknown_words"] == []
+
+
+@pytest.mark.parametrize(
+    ("lat", "coverage", "note"),
+    [
+        ("40.7411", True, ""),
+        ("40.7441", True, ""),
+        ("40.7511", True, "seen no photo within 1.1 km"),
+        ("40.7411", False, ""),
+        ("41.7411", False, "outside the area"),
+    ],
+)
+def test_a_place_far_from_all_photos_is_told_before_drawing(
+    draw: Generate, model: Path, lat: str, coverage: bool, note: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    change_card(model, coverage=Coverage(40.7406, -73.9902, 0.001, 0.001, ((0, 0, 3),)) if coverage else None)
+    assert draw("--lat", lat, "--lon", "-73.9897") == 0
+    notes = capsys.readouterr().err
+    assert note in notes
+    assert bool(note) == ("guess" in notes)
