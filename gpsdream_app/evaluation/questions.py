@@ -24,11 +24,6 @@ def file_name(path: str) -> str:
     return re.split(r"[\\/]", path)[-1]
 
 
-def source_name(photo: TrainingPhoto) -> str:
-    """File name of the photograph that a photo is or was cut from: what cards list."""
-    return file_name(photo.source or photo.name)
-
-
 @dataclass(frozen=True)
 class Sides:
     """Photos by what the model knows of them.
@@ -71,8 +66,8 @@ def part_photos(photos: Iterable[TrainingPhoto], card: ModelCard) -> Sides:
             "Give photos of the city that the model has learned.",
         )
     names = learned_names(card)
-    held_out = tuple(photo for photo in inside if names is not None and source_name(photo) not in names)
-    learned = tuple(photo for photo in inside if names is None or source_name(photo) in names)
+    held_out = tuple(photo for photo in inside if names is not None and photo.source_name not in names)
+    learned = tuple(photo for photo in inside if names is None or photo.source_name in names)
     return Sides(held_out, learned, names is not None, len(every) - len(inside))
 
 
@@ -125,7 +120,7 @@ def standing_crops(prepared: PreparedPhotos, photos: Iterable[TrainingPhoto], si
         count = max(1, math.floor(2 * squares - 1)) if photo.width > photo.height else 1
         for index in range(count):
             across = 0.5 if count == 1 else index / (count - 1)
-            crops.append((source_name(photo), crop_photo(prepared, photo, side, across, 0.5, 1.0)))
+            crops.append((photo.source_name, crop_photo(prepared, photo, side, across, 0.5, 1.0)))
     return crops
 
 

@@ -28,7 +28,7 @@ from gpsdream_app.evaluation.baselines import FOUND_ROWS, Row, address_of, condi
 from gpsdream_app.evaluation.drawing import Artist, Guidance, Progress
 from gpsdream_app.evaluation.page import Shown, write_page
 from gpsdream_app.evaluation.plan import EvaluationSettings, Plan, plan_of
-from gpsdream_app.evaluation.questions import Sides, ask, part_photos, photos_to_ask, source_name, standing_crops
+from gpsdream_app.evaluation.questions import Sides, ask, part_photos, photos_to_ask, standing_crops
 from gpsdream_app.evaluation.report import plain_table
 from gpsdream_app.evaluation.scores import Judges, Scorer, open_judges, search_area
 from gpsdream_app.evaluation.sections import (
@@ -41,9 +41,11 @@ from gpsdream_app.evaluation.sections import (
     quality,
     random_places,
     recall_by_row,
+    sides_of_the_street,
     table_rows,
     typicality_of_places,
     weights_grid,
+    words_obeyed,
 )
 from gpsdream_app.generation.draw import DrawingCancelled, Painter, choose_device
 from gpsdream_app.geo.city import list_cities, load_city
@@ -144,8 +146,8 @@ class Evaluation:
 
     def _counts(self, sides: Sides, photos: Sequence[TrainingPhoto], judges: Judges) -> dict[str, Any]:
         """What was trained on what; doubts become warnings."""
-        asked = {source_name(photo) for photo in photos}
-        learned = {source_name(photo) for photo in sides.learned}
+        asked = {photo.source_name for photo in photos}
+        learned = {photo.source_name for photo in sides.learned}
         if self.settings.seen_too and not sides.known:
             self.warnings.append(
                 "The model's card does not list the photographs that it learned from: it may have seen any of those "
@@ -171,7 +173,7 @@ class Evaluation:
         named = self.card.training.get("held_out_sources")
         return {
             "folder": self.settings.photos.name,
-            "held_out": len({source_name(photo) for photo in sides.held_out}),
+            "held_out": len({photo.source_name for photo in sides.held_out}),
             "trained_on": len(learned),
             "asked": len(asked),
             "outside": sides.outside,
@@ -271,10 +273,9 @@ class Evaluation:
         self._show_random(shown, artist, inside, gazetteer)
         part_done("random")
 
-        worded = all(one.question.prompt for one in asked)
-        if worded and (judges.gps is not None or judges.text is not None):
+        rough = replace(own, steps=plan.rough_steps(own.steps))
+        if all(one.question.prompt for one in asked) and (judges.gps is not None or judges.text is not None):
             progress.stage("measuring the weights of words and place")
-            rough = replace(own, steps=plan.rough_steps(own.steps))
             data["heat_map"] = weights_grid(artist, scorer, asked[: plan.weight_questions], plan, rough)
             part_done("weights")
             data["variants"] = guidance_variants(artist, scorer, asked[: plan.variant_questions], rough)
@@ -283,8 +284,22 @@ class Evaluation:
             data["heat_map"], data["variants"] = {}, []
             part_done("weights", "variants")
 
-        data["words"], data["side"] = self._words_and_sides(artist, judges, prepared, sides, words)
-        part_done("words", "side")
+        data["words"] = []
+        if judges.probe is not None:
+            progress.stage("asking for single words")
+            spots = random_places(inside, plan.word_places, settings.seed)
+            data["words"] = words_obeyed(artist, judges.probe, words, spots, rough, settings.seed)
+        else:
+            self.warnings.append("There is no probe of words, so it is not said which words the model obeys.")
+        part_done("words")
+        data["side"] = {}
+        if judges.gps is not None and self.card.has_heading:
+            progress.stage("drawing both sides of the street")
+            points = [(place.lat, place.lon) for place in random_places(inside, plan.side_places, settings.seed + 1)]
+            # Real crops of the photos that are asked about would make it easier than it is.
+            found = crops if not settings.seen_too else standing_crops(prepared, inside, self.card.image_size)
+            data["side"] = sides_of_the_street(artist, scorer, judges.gps, found, points, rough, settings.seed)
+        part_done("side")
 
         progress.stage("measuring typicality")
         data["typicality"] = typicality_of_places(artist, asked, inside, plan, settings.seed)
@@ -301,11 +316,6 @@ class Evaluation:
         if self.settings.seen_too:
             return f"{self.card.title}: measured on photos that it may have learned from{quick}"
         return f"{self.card.title}: measured on photos that it has not seen{quick}"
-
-    def _words_and_sides(
-        self, artist: Artist, judges: Judges, prepared: PreparedPhotos, sides: Sides, words: Sequence[str]
-    ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        return [], {}
 
     # -- pictures that are shown --
 

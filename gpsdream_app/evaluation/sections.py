@@ -14,15 +14,25 @@ import torch
 
 from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.places import Place
+from gpsdream_app.domain.requests import MAX_SEED
 from gpsdream_app.evaluation.area import recall_curve
 from gpsdream_app.evaluation.baselines import NearestPhotos, Question, Row, conditions_of
 from gpsdream_app.evaluation.distribution import NEIGHBOURS, fidelity, frechet_interval
 from gpsdream_app.evaluation.drawing import Artist, Guidance, pipeline_takes, signed
 from gpsdream_app.evaluation.plan import DRAWN_ROWS, Plan
+from gpsdream_app.evaluation.probes import (
+    SidePhotos,
+    WordProbe,
+    both_sides,
+    probe_card,
+    side_agreement,
+    word_obedience,
+)
 from gpsdream_app.evaluation.questions import Asked
 from gpsdream_app.evaluation.scores import PictureScores, Scorer, as_json, figures_of, ratio_of
 from gpsdream_app.evaluation.statistics import Interval, bootstrap, paired_difference
 from gpsdream_app.evaluation.typicality import NoiseSettings, typicality
+from gpsdream_app.models.gps_clip import GPSClip
 from gpsdream_app.photos.prepared import Crop, TrainingPhoto
 
 LABELS = {
@@ -416,5 +426,103 @@ def _metres(one: Place, other: Place) -> float:
 
 
 def probe_words(probe: Path | None, card: ModelCard) -> list[str]:
-    """The words that a probe can find and the model has learned; empty without a probe."""
-    return []
+    """The words that a probe can find and that the model offers; all that it can find where the two never meet."""
+    if probe is None:
+        return []
+    words = list(WordProbe.open(probe).words)
+    offered = [word for word in words if word in card.words]
+    return offered or words
+
+
+def words_obeyed(
+    artist: Artist, folder: Path, words: Sequence[str], places: Sequence[Place], own: Guidance, seed: int
+) -> list[dict[str, Any]]:
+    """How often a probe finds each word when it is asked for, and when nothing is.
+
+    Args:
+        artist: draws.
+        folder: of the probe.
+        words: to ask for.
+        places: where.
+        own: how the model guides, with as many steps as are to be taken here.
+        seed: of the noise.
+    """
+    probe = WordProbe.open(folder).to(artist.painter.pipeline.unet.device)
+    known = {item.get("word"): item for item in probe_card(folder).get("held_out", []) if isinstance(item, dict)}
+
+    def draw(prompts: Sequence[str], where: Sequence[Place], seeds: Sequence[int]) -> torch.Tensor:
+        return signed(artist.draw(prompts, where, seeds, own))
+
+    seeds = [(seed * 104_729 + 5_000 + index) % (MAX_SEED + 1) for index in range(len(places))]
+
+    def report(done: int, total: int, text: str) -> None:
+        artist.progress.stage(f"asking for single words: {text}")
+
+    found = word_obedience(draw, probe, words, places, seeds=seeds, report=report)
+    return [
+        {
+            "word": one.word,
+            "asked": as_json(one.asked),
+            "not_asked": as_json(one.not_asked),
+            "ratio": as_json(one.ratio),
+            # How far the probe itself can be trusted, as its card says; null where that was not measured.
+            "probe": _probe_figures(known.get(one.word)),
+        }
+        for one in sorted(found, key=lambda one: -one.ratio.value)
+    ]
+
+
+def _probe_figures(item: dict[str, Any] | None) -> dict[str, Any] | None:
+    if item is None:
+        return None
+    return {name: item.get(name) for name in ("prevalence", "precision", "area")}
+
+
+def sides_of_the_street(
+    artist: Artist,
+    scorer: Scorer,
+    judge: GPSClip,
+    crops: Sequence[tuple[str, Crop]],
+    points: Sequence[tuple[float, float]],
+    own: Guidance,
+    seed: int,
+) -> dict[str, Any]:
+    """Whether pictures that face the one side of a street and the other look like photos of just that side.
+
+    Args:
+        artist: draws.
+        scorer: whose features pictures are compared by.
+        judge: the same, for single batches.
+        crops: real ones, with the names of their sources.
+        points: latitudes and longitudes.
+        own: how the model guides, with as many steps as are to be taken here.
+        seed: of the noise.
+
+    Returns:
+        JSON values; empty where no point has photos of both sides near it.
+    """
+    turned = [crop for _, crop in crops if crop.heading is not None]
+    if not turned:
+        return {}
+    features = scorer.features(torch.stack([picture_of(crop.pixels) for crop in turned]))
+    assert features is not None
+    photos = SidePhotos(
+        torch.from_numpy(features).float().to(judge.device),
+        np.array([crop.lat for crop in turned]),
+        np.array([crop.lon for crop in turned]),
+        np.array([crop.heading for crop in turned], dtype=np.float64),
+    )
+    places = both_sides(points, photos)
+    if not places:
+        return {}
+
+    def draw(prompts: Sequence[str], where: Sequence[Place], seeds: Sequence[int]) -> torch.Tensor:
+        return signed(artist.draw(prompts, where, seeds, own)).to(judge.device)
+
+    spots = list(dict.fromkeys((place.lat, place.lon) for place in places))
+    seeds = [(seed * 15_485_863 + spots.index((place.lat, place.lon))) % (MAX_SEED + 1) for place in places]
+    try:
+        found = side_agreement(draw, judge.features, photos, places, seeds=seeds)
+    except ValueError:
+        return {}
+    return {"agreement": as_json(found.share), "pictures": len(found.agreed), "points": len(spots)}

@@ -90,6 +90,9 @@ def test_the_report_is_a_page_json_a_table_and_pictures(finished: tuple[Path, ob
     assert len(heat["average"][0]) == len(heat["text_guidance"])
     assert heat["best"]["value"] == max(value for line in heat["average"] for value in line)
     assert data["typicality"]["own"]["count"] == len(data["typicality"]["samples"]["own"])
+    # The probe knows trees and lamps; the model offers trees, too.
+    assert [word["word"] for word in data["words"]] == ["tree"]
+    assert data["words"][0]["probe"] is None
     assert data["warnings"] == []
     table = (page.parent / "table.txt").read_text(encoding="utf-8")
     assert data["title"] in table
@@ -218,12 +221,18 @@ def test_hostile_captions_and_names_stay_text(settings: EvaluationSettings, stre
     for line in lines:
         line["caption"], line["objects"] = HOSTILE, []
     (photos / "captions.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    # Every other photo looks to the other side of the street.
+    rows = (photos / "photos.csv").read_text(encoding="utf-8").splitlines()
+    rows = [row.replace(",118.0,", ",298.0,") if number % 2 else row for number, row in enumerate(rows)]
+    (photos / "photos.csv").write_text("\n".join(rows), encoding="utf-8")
     page = evaluate(replace(settings, photos=photos, out=tmp_path / "out", questions=4), quiet, never)
     text = page.read_text(encoding="utf-8")
     parsed = links_of(text)
     assert not parsed.tags & {"script", "i"}
     assert all(link.startswith("data:image/") for link in parsed.links)
     assert "&lt;script&gt;" in text
+    data = json.loads((page.parent / "report.json").read_text(encoding="utf-8"))
+    assert data["side"]["agreement"]["count"] == data["side"]["pictures"] == 2 * data["side"]["points"] > 0
 
 
 def test_judges_that_know_the_photos_are_named(settings: EvaluationSettings, tmp_path: Path) -> None:
