@@ -149,6 +149,7 @@ class LoopConfig:
         warm_up: steps from zero to the peak.
         cool_down: steps from the peak to zero at the end.
         weight_decay: of AdamW.
+        second_beta: of AdamW: how long squared gradients are remembered.
         ema_decay: of the averaged weights; 0 for none.
         max_gradient: norm that gradients are clipped to.
         precision: "no", "bf16" or "fp16".
@@ -171,6 +172,7 @@ class LoopConfig:
     warm_up: int = 200
     cool_down: int = 1_000
     weight_decay: float = 0.01
+    second_beta: float = 0.99
     ema_decay: float = 0.999
     max_gradient: float = 1.0
     precision: str = "no"

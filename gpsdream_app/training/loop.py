@@ -146,7 +146,11 @@ class Loop:
         # Text encoders have no dropout here that would need the training mode, and a frozen one must not change.
         learner.text_encoder.train(train_text)
         self.optimizer = torch.optim.AdamW(
-            list(trainable(learner).values()), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+            list(trainable(learner).values()),
+            lr=config.learning_rate,
+            betas=(0.9, config.second_beta),
+            weight_decay=config.weight_decay,
+            fused=True,
         )
         self.average = WeightAverage(learner, config.ema_decay) if config.ema_decay else None
         self.step, self.samples_seen = 0, 0
