@@ -26,8 +26,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def generate(model: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run("generate", "--model", str(model), *arguments)
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "gpsdream_app", "generate", "--model", str(model), *arguments],
+        [sys.executable, "-m", "gpsdream_app", *arguments],
         capture_output=True,
         text=True,
         timeout=180,
@@ -63,6 +67,18 @@ def test_pictures_are_drawn_copied_kept_and_drawn_again(model: Path, tmp_path: P
     assert generate(model, "--from", str(second), "--out", str(again)).returncode == 0
     assert pixels(again) == pixels(second)
     assert pixels(again) != pixels(first)
+
+
+def test_a_picture_is_explained_from_its_file(model: Path, tmp_path: Path) -> None:
+    drawn, out = tmp_path / "drawn.png", tmp_path / "why"
+    assert generate(model, *PLACE, "--heading", "118", "--out", str(drawn)).returncode == 0
+    done = run("explain", "--from", str(drawn), "--out", str(out), "--json")
+    assert done.returncode == 0, done.stderr
+    assert "came out otherwise" not in done.stderr
+    told = json.loads(done.stdout)["explanation"]
+    assert [token["label"] for token in told["tokens"]] == ["a", "mansion", "longitude", "latitude", "heading"]
+    assert told["request"] == read_png(drawn).to_dict()
+    assert len(list(out.glob("*.png"))) == len(told["tokens"]) + 3
 
 
 def test_a_model_that_is_damaged_is_a_sentence(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from gpsdream_app.domain.events import (
     Started,
     Step,
 )
+from gpsdream_app.domain.explanations import ExplainRequest
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.engine.base import Job, QueueEngine
 
@@ -91,9 +92,10 @@ class QueueMachine(RuleBasedStateMachine):
         self.submitted: list[str] = []
         self.cancels: set[str] = set()
 
-    @rule(target=jobs, seed=st.integers(0, 99))
-    def submit(self, seed: int) -> str:
-        job_id = self.engine.submit(GenerateRequest(None, seed=seed))
+    @rule(target=jobs, seed=st.integers(0, 99), explain=st.booleans())
+    def submit(self, seed: int, explain: bool) -> str:
+        request = GenerateRequest(None, seed=seed)
+        job_id = self.engine.explain(ExplainRequest(request)) if explain else self.engine.submit(request)
         self.submitted.append(job_id)
         return job_id
 

@@ -37,6 +37,7 @@ def gpsdream(*arguments: str, environment: dict[str, str] | None = None) -> subp
         "import gpsdream_app.cli as c; c.main(['--help'])",
         "import gpsdream_app.cli as c; c.main(['generate', '--help'])",
         "import gpsdream_app.commands.generate, gpsdream_app.commands.models, gpsdream_app.commands.train",
+        "import gpsdream_app.commands.explain",
     ],
 )
 def test_nothing_heavy_is_loaded(code: str) -> None:
@@ -49,7 +50,7 @@ def test_help_names_every_command_and_exit_code() -> None:
     done = gpsdream("--help")
     assert done.returncode == 0
     assert not done.stderr
-    for word in ("gui", "generate", "photos", "train", "models", "doctor", "130"):
+    for word in ("gui", "generate", "explain", "photos", "train", "models", "doctor", "130"):
         assert word in done.stdout
 
 
