@@ -235,9 +235,9 @@ def _add_evaluate(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser.add_argument(
         "--seen-too", action="store_true", help="also ask about photos that the model learned from, and say so"
     )
-    parser.add_argument("--questions", type=_whole_number, metavar="NUMBER", help="that every row answers (64)")
+    parser.add_argument("--questions", type=_whole_number, metavar="NUMBER", help="that every row answers (96)")
     parser.add_argument(
-        "--word-places", type=_whole_number, metavar="NUMBER", help="places at which every word is asked for (24)"
+        "--word-places", type=_whole_number, metavar="NUMBER", help="places at which every word is asked for (48)"
     )
     parser.add_argument("--seed", type=_count, metavar="NUMBER", default=0, help="of everything random (0)")
     _add_json(parser)

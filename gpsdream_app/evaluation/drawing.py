@@ -13,7 +13,7 @@ from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.places import Place
 from gpsdream_app.generation.draw import DrawingCancelled, Painter, sampling_settings
 
-BATCH = 8
+BATCH = 16
 
 
 class Progress:

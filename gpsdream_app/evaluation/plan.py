@@ -91,14 +91,14 @@ class Plan:
         typical_draws: pairs of timestep and noise.
     """
 
-    questions: int = 64
+    questions: int = 96
     steps_share: float = 1.0
     rough_share: float = 0.5
     shown: int = 8
     weights: tuple[float, ...] = (1.0, 2.0, 3.5, 7.5)
-    weight_questions: int = 8
-    variant_questions: int = 16
-    word_places: int = 24
+    weight_questions: int = 12
+    variant_questions: int = 24
+    word_places: int = 48
     side_places: int = 50
     random_side: int = 5
     typical_photos: int = 27
@@ -139,14 +139,14 @@ def _share(steps: int, share: float) -> int:
 
 FULL = Plan()
 QUICK = Plan(
-    questions=16,
+    questions=32,
     steps_share=0.5,
     shown=5,
     weights=(1.0, 4.0),
-    weight_questions=3,
+    weight_questions=4,
     variant_questions=4,
-    word_places=3,
-    side_places=8,
+    word_places=6,
+    side_places=12,
     random_side=3,
     typical_photos=8,
     typical_others=2,
