@@ -46,6 +46,28 @@ class Answer:
     picture: QImage
 
 
+@dataclass(frozen=True, slots=True)
+class PlaceMap:
+    """Which parts of the picture the place as a whole explains, by whatever way it reached the model.
+
+    Attributes:
+        map: rows as in `TokenMap.map`.
+        kind: none of a token's.
+        share: none; it is no token and gets no attention.
+        low: what 0 stands for.
+        high: what 1 stands for.
+    """
+
+    map: tuple[tuple[float, ...], ...]
+    kind: None = None
+    share: None = None
+    low: float = 0.0
+    high: float = 1.0
+
+
+Layer = TokenMap | PlaceMap
+
+
 class Explainer(QObject):
     """Asks the engine why one picture looks as it does, and holds what is shown of the answer.
 
@@ -192,7 +214,7 @@ class Explainer(QObject):
         self.differs = not _alike(self._shown, answer.picture)
         words = [number for number, token in enumerate(self.tokens) if token.kind is TokenKind.WORD]
         rest = range(len(self.tokens))
-        self._chosen = max(words or rest, key=lambda number: self.tokens[number].share, default=None)
+        self._chosen = max(words or rest, key=lambda number: self.tokens[number].share or 0.0, default=None)
         self._pointed = None
         self._begin(WhyState.SHOWN)
         self.token_changed.emit()
@@ -200,9 +222,13 @@ class Explainer(QObject):
     # -- what is shown --
 
     @property
-    def tokens(self) -> tuple[TokenMap, ...]:
-        """The words in their order, then the parts of the place; empty while there is no answer."""
-        return self.answer.explanation.tokens if self.answer else ()
+    def tokens(self) -> tuple[Layer, ...]:
+        """The words in their order, the parts of the place, the place as a whole; empty while there is no answer."""
+        if self.answer is None:
+            return ()
+        explanation = self.answer.explanation
+        whole = explanation.typicality_map
+        return explanation.tokens if whole is None else (*explanation.tokens, PlaceMap(whole))
 
     @property
     def chosen(self) -> int | None:
@@ -210,7 +236,7 @@ class Explainer(QObject):
         return self._chosen
 
     @property
-    def token(self) -> TokenMap | None:
+    def token(self) -> Layer | None:
         """The token whose map is shown: the one that is pointed at, else the chosen one."""
         number = self._chosen if self._pointed is None else self._pointed
         return self.tokens[number] if number is not None and number < len(self.tokens) else None
@@ -283,7 +309,7 @@ def ramp_colour(value: float, strength: float = 1.0) -> QColor:
     raise AssertionError(value)
 
 
-def heat_image(token: TokenMap, strength: float, side: int = 256) -> QImage:
+def heat_image(token: Layer, strength: float, side: int = 256) -> QImage:
     """Return a token's map as a translucent picture, smoothly enlarged.
 
     Args:
@@ -311,7 +337,7 @@ def heat_image(token: TokenMap, strength: float, side: int = 256) -> QImage:
     return heat.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
 
 
-def where_looked(token: TokenMap) -> tuple[float, float] | None:
+def where_looked(token: Layer) -> tuple[float, float] | None:
     """Return the middle of what a token was looked at most, as shares of width and height from the upper left; None
     if it was looked at everywhere alike.
     """

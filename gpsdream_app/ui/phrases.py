@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QCoreApplication
 
-from gpsdream_app.domain.explanations import Explanation
 from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.results import Result
 
@@ -98,29 +97,32 @@ def percent_text(share: float) -> str:
     return _tr("{0} %").format(round(100 * share))
 
 
-def looked_text(point: tuple[float, float] | None) -> str:
-    """Return in words where something was looked at most.
+def where_text(point: tuple[float, float] | None) -> str:
+    """Return in words where on a picture a point lies: “at the upper left”; for None “everywhere alike”.
 
     Args:
-        point: the middle, as shares of the picture's width and height from the upper left; None for everywhere.
+        point: shares of the picture's width and height from the upper left.
     """
     if point is None:
-        return _tr("looked at everywhere alike.")
+        return _tr("everywhere alike")
     column, row = (0 if value < 0.38 else 2 if value > 0.62 else 1 for value in point)
     names = (
         (_tr("at the upper left"), _tr("at the top"), _tr("at the upper right")),
         (_tr("at the left"), _tr("in the middle"), _tr("at the right")),
         (_tr("at the lower left"), _tr("at the bottom"), _tr("at the lower right")),
     )
-    return _tr("looked at most {0}.").format(names[row][column])
+    return names[row][column]
 
 
-def typicality_text(explanation: Explanation) -> str:
-    """Return how typical of its place the model finds a picture; empty if that is not known."""
-    rank, others = explanation.typicality_rank, explanation.places_compared
+def typicality_text(rank: float | None, others: int) -> str:
+    """Return how typical of its place the model finds a picture; empty if that is not known.
+
+    Args:
+        rank: share of other places for which it is less typical, 0 to 1.
+        others: number of those places.
+    """
     if rank is None or others < 1:
         return ""
-    share = percent_text(rank)
     if rank >= 0.9:
         words = _tr("Very typical of this place: the model finds it less typical of {0} of {1} other places.")
     elif rank >= 0.6:
@@ -129,14 +131,12 @@ def typicality_text(explanation: Explanation) -> str:
         words = _tr("It could be almost anywhere: the model finds it less typical of {0} of {1} other places.")
     else:
         words = _tr("Not typical of this place: the model finds it less typical of only {0} of {1} other places.")
-    return words.format(share, others)
+    return words.format(percent_text(rank), others)
 
 
-def short_typicality_text(explanation: Explanation) -> str:
+def short_typicality_text(rank: float | None, others: int) -> str:
     """Return the same in a few words: “typicality 93 %”; empty if it is not known."""
-    if explanation.typicality_rank is None or explanation.places_compared < 1:
-        return ""
-    return _tr("typicality {0}").format(percent_text(explanation.typicality_rank))
+    return "" if rank is None or others < 1 else _tr("typicality {0}").format(percent_text(rank))
 
 
 def unknown_words_text(words: Sequence[str]) -> tuple[str, str]:

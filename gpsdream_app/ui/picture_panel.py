@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QImage, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
 
 from gpsdream_app.domain.events import EngineState
 from gpsdream_app.domain.results import Result
@@ -70,7 +70,14 @@ class PicturePanel(QWidget):
 
     def _make_actions(self, theme: Theme) -> QWidget:
         bar = QWidget(self)
+        self.knows = ElidedLabel("", "small", bar)
         self.facts = ElidedLabel("", "small", bar)
+        said = QVBoxLayout()
+        said.setSpacing(0)
+        said.addStretch()
+        said.addWidget(self.knows)
+        said.addWidget(self.facts)
+        said.addStretch()
         self.why = TextButton(theme, self.tr("Why?"), "why", look="plain", parent=bar)
         self.why.setCheckable(True)
         self.why.setAccessibleName(self.tr("Why does it look like this?"))
@@ -85,7 +92,7 @@ class PicturePanel(QWidget):
         row = QHBoxLayout(bar)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE_1)
-        row.addWidget(self.facts, 1)
+        row.addLayout(said, 1)
         row.addWidget(self.why)
         row.addWidget(self.save)
         row.addWidget(self.copy)
@@ -190,7 +197,10 @@ class PicturePanel(QWidget):
             self._bar.setCurrentIndex(1)
         else:
             result = shown.result if shown else None
+            self.knows.setText(self.known_text(result) if result else "")
             self.facts.setText(self.facts_text(result) if result else "")
+            for line in (self.knows, self.facts):
+                line.setVisible(bool(line.text()))
             for button in (self.save, self.more):
                 button.setVisible(result is not None)
             self.copy.setVisible(shown is not None)
@@ -222,17 +232,19 @@ class PicturePanel(QWidget):
         text = " · ".join(part for part in parts if part)
         return first_upper(text)
 
-    def facts_text(self, result: Result) -> str:
-        """Return what a person wants to know of a finished picture: “12 m from a photo · seed 4711 · 2.9 s”."""
-        request = result.request
-        known = self._session.why.known(request)
+    def known_text(self, result: Result) -> str:
+        """Return how well the model knows the place: “Photo 12 m away · typicality 93 %”."""
+        known = self._session.why.known(result.request) or result  # the explanation's figure is the better one
         parts = (
-            short_distance_text(result.photo_distance) if request.place else self.tr("no place"),
-            short_typicality_text(known) if known else "",
-            self.tr("seed {0}").format(request.seed),
-            self.tr("{0} s").format(f"{result.seconds:.1f}"),
+            short_distance_text(result.photo_distance) if result.request.place else self.tr("no place"),
+            short_typicality_text(known.typicality_rank, known.places_compared),
         )
         return first_upper(" · ".join(part for part in parts if part))
+
+    def facts_text(self, result: Result) -> str:
+        """Return what a person wants to know of a finished picture: “Seed 4711 · 20 steps · 2.9 s”."""
+        request = result.request
+        return self.tr("Seed {0} · {1} steps · {2} s").format(request.seed, request.steps, f"{result.seconds:.1f}")
 
     def _ask_save(self) -> None:
         if self._session.shown and self._session.shown.result:

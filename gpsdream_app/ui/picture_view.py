@@ -26,7 +26,14 @@ from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
 from gpsdream_app.domain.results import Result
 from gpsdream_app.ui.icons import icon_pixmap
-from gpsdream_app.ui.phrases import first_upper, heading_text, one_line, photo_distance_text, place_text
+from gpsdream_app.ui.phrases import (
+    first_upper,
+    heading_text,
+    one_line,
+    photo_distance_text,
+    place_text,
+    short_typicality_text,
+)
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import (
     FADE_MILLISECONDS,
@@ -294,6 +301,7 @@ class PictureView(QWidget):
         if place:
             parts = (photo_distance_text(result.photo_distance), heading_text(place.heading))
             lines.append(first_upper(" · ".join(part for part in parts if part)))
+            lines.append(first_upper(short_typicality_text(result.typicality_rank, result.places_compared)))
         lines.append(one_line(result.request.prompt))
         return [line for line in lines if line]
 

@@ -90,8 +90,12 @@ class QualityPage(QFrame):
         self._loaded: tuple[Path, str] | None = None
         self.view: Any = None
         self.setObjectName("panel")
-        column = QVBoxLayout(self)
-        column.setContentsMargins(SPACE_5, SPACE_4, SPACE_5, SPACE_4)
+        # The report reaches to the window's edges, where its scroll bar belongs.
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        column = QVBoxLayout()
+        column.setContentsMargins(SPACE_5, SPACE_4, SPACE_5, SPACE_3)
         column.setSpacing(SPACE_3)
         column.addLayout(self._make_head(theme))
         self.running = self._make_running(theme)
@@ -106,7 +110,8 @@ class QualityPage(QFrame):
         row.addWidget(self.asking, 1000)
         row.addStretch(1)
         column.addLayout(row)
-        column.addWidget(self.body, 1)
+        whole.addLayout(column)
+        whole.addWidget(self.body, 1)
         self._asked = False
         self._measuring.changed.connect(self._show_state)
         self._measuring.reports_changed.connect(self._show_report)

@@ -27,6 +27,7 @@ from gpsdream_app.ui.theme import Theme
 
 log = logging.getLogger(__name__)
 
+ZOOM = 0.875  # the page is made for a browser, whose letters are larger than the window's
 PAGE_URL = f"{SCHEME}://report/page"
 # The page says the same of itself; said here, it holds whatever the file says.
 HEADERS = {
@@ -131,6 +132,7 @@ class ReportView(QWebEngineView):
         self._page = _Page(self._profile, self)
         self._profile.setParent(self)
         self.setPage(self._page)
+        self.setZoomFactor(ZOOM)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         self.setAccessibleName(self.tr("The report"))
         self.setAcceptDrops(False)

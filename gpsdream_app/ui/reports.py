@@ -160,5 +160,10 @@ def dress(page: bytes, palette: Palette) -> bytes:
         "note": palette.accent_soft,
     }
     rules = "".join(f"--{name}:{colour};" for name, colour in colours.items())
-    style = f"<style>:root{{color-scheme:{palette.name};{rules}}}</style>"
+    style = (
+        f"<style>:root{{color-scheme:{palette.name};{rules}}}"
+        "::-webkit-scrollbar{width:10px;height:10px}"
+        f"::-webkit-scrollbar-thumb{{background:{palette.line_strong};border-radius:5px;"
+        f"border:2px solid {palette.surface}}}</style>"
+    )
     return head + style.encode("ascii") + tag + body

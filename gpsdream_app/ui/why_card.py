@@ -29,10 +29,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gpsdream_app.domain.explanations import Explanation, TokenKind, TokenMap
-from gpsdream_app.ui.explainer import Explainer, WhyState, ramp_colour, where_looked
+from gpsdream_app.domain.explanations import Explanation, TokenKind
+from gpsdream_app.ui.explainer import Explainer, Layer, PlaceMap, WhyState, ramp_colour, where_looked
 from gpsdream_app.ui.icons import icon_pixmap
-from gpsdream_app.ui.phrases import first_upper, looked_text, percent_text, time_left_text, tooltip, typicality_text
+from gpsdream_app.ui.phrases import first_upper, percent_text, time_left_text, tooltip, typicality_text, where_text
 from gpsdream_app.ui.progress import LINE_HEIGHT, ProgressLine
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import SPACE_1, SPACE_2, SPACE_3, SPACE_4, TYPE_SMALL
@@ -45,18 +45,21 @@ GAP = SPACE_1 + 2
 class ShareChip(QAbstractButton):
     """A word with its share of the attention; its fill is as long as the share, beside the largest one."""
 
-    def __init__(self, theme: Theme, text: str, share: float, of_most: float, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, theme: Theme, text: str, share: float | None, of_most: float, parent: QWidget | None = None
+    ) -> None:
         """Make a chip.
 
         Args:
             theme: gives the colours.
             text: the word.
-            share: of the attention, 0 to 1.
+            share: of the attention, 0 to 1; None if that means nothing here.
             of_most: the share, divided by the largest one of all chips.
             parent: the Qt parent.
         """
         super().__init__(parent)
-        self._theme, self._share, self._of_most = theme, share, of_most
+        self._theme, self._of_most = theme, of_most
+        self._number = "" if share is None else percent_text(share)
         self.setText(text)
         self.setCheckable(True)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -68,8 +71,8 @@ class ShareChip(QAbstractButton):
     def sizeHint(self) -> QSize:
         """Room for the word and the number."""
         metrics = QFontMetrics(self._font())
-        width = metrics.horizontalAdvance(self.text()) + metrics.horizontalAdvance(percent_text(self._share))
-        return QSize(width + SPACE_3 + 2 * (SPACE_2 + 2), CHIP_HEIGHT)
+        width = metrics.horizontalAdvance(self.text()) + metrics.horizontalAdvance(self._number)
+        return QSize(width + (SPACE_3 if self._number else 2) + 2 * (SPACE_2 + 2), CHIP_HEIGHT)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the chip."""
@@ -93,8 +96,8 @@ class ShareChip(QAbstractButton):
             painter.setPen(theme.colour("accent" if self.isChecked() else "text"))
             inner = self.rect().adjusted(SPACE_2 + 2, 0, -SPACE_2 - 2, 0)
             middle = Qt.AlignmentFlag.AlignVCenter
-            number = percent_text(self._share)
-            room = inner.width() - QFontMetrics(self._font()).horizontalAdvance(number) - SPACE_2
+            number = self._number
+            room = inner.width() - QFontMetrics(self._font()).horizontalAdvance(number) - (SPACE_2 if number else 0)
             text = QFontMetrics(self._font()).elidedText(self.text(), Qt.TextElideMode.ElideRight, room)
             painter.drawText(inner, int(Qt.AlignmentFlag.AlignLeft | middle), text)
             painter.setPen(theme.colour("accent" if self.isChecked() else "text_muted"))
@@ -115,8 +118,9 @@ class TokenChip(ShareChip):
         token = explainer.tokens[number]
         super().__init__(theme, name, token.share, of_most, parent)
         self._explainer, self.number = explainer, number
-        words = first_upper(looked_text(where_looked(token)))
-        self.setAccessibleName(f"{name}, {percent_text(token.share)}")
+        words = self.tr("It explains most {0}.") if token.kind is None else self.tr("Looked at most {0}.")
+        words = words.format(where_text(where_looked(token)))
+        self.setAccessibleName(name if token.share is None else f"{name}, {percent_text(token.share)}")
         self.setAccessibleDescription(words)
         self.setToolTip(tooltip(words))
         self.clicked.connect(self._choose)
@@ -407,15 +411,15 @@ class WhyCard(QScrollArea):
 
     def _show_chips(self, explanation: Explanation) -> None:
         why = self._explainer
-        tokens, apart = explanation.tokens, explanation.location_apart
+        tokens, apart = why.tokens, explanation.location_apart
 
-        def most(like: TokenMap) -> float:
-            """Return the largest share of those that add up with this one."""
-            same = (token for token in tokens if not apart or _is_word(token) == _is_word(like))
-            return max((token.share for token in same), default=0.0) or 1.0
+        def of_most(like: Layer) -> float:
+            """Return a share beside the largest one of those that add up with it."""
+            same = (token.share or 0.0 for token in tokens if not apart or _is_word(token) == _is_word(like))
+            return (like.share or 0.0) / (max(same, default=0.0) or 1.0)
 
         chips = [
-            TokenChip(self._theme, why, number, self._name(token), token.share / most(token), self)
+            TokenChip(self._theme, why, number, self._name(token), of_most(token), self)
             for number, token in enumerate(tokens)
         ]
         words = [chip for chip in chips if _is_word(tokens[chip.number])]
@@ -428,12 +432,14 @@ class WhyCard(QScrollArea):
             before = chip
         QWidget.setTabOrder(before, self.strength)
         self._say_shares(explanation, bool(words), bool(place))
-        text = typicality_text(explanation)
+        text = typicality_text(explanation.typicality_rank, explanation.places_compared)
         self.typical.setText(text)
         self.typical.setVisible(bool(text))
         self.strength.show_number(100 * why.strength)
 
-    def _name(self, token: TokenMap) -> str:
+    def _name(self, token: Layer) -> str:
+        if isinstance(token, PlaceMap):
+            return self.tr("Whole place")
         names = {
             TokenKind.LONGITUDE: self.tr("Longitude"),
             TokenKind.LATITUDE: self.tr("Latitude"),
@@ -447,15 +453,11 @@ class WhyCard(QScrollArea):
 
         word_share, place_share = share({TokenKind.WORD}), share(set(TokenKind) - {TokenKind.WORD})
         if explanation.location_apart:
-            self.words_head.setText(
-                self.tr("Words, {0} of the attention to the text; point at one to see where").format(word_share)
-            )
-            self.place_head.setText(self.tr("The place, which the model attends to apart from the words"))
+            self.words_head.setText(self.tr("Words · {0} of the attention to the text").format(word_share))
+            self.place_head.setText(self.tr("Place · attended to apart from the words"))
         else:
-            self.words_head.setText(
-                self.tr("Words, {0} of the attention; point at one to see where").format(word_share)
-            )
-            self.place_head.setText(self.tr("The place, {0} of the attention").format(place_share))
+            self.words_head.setText(self.tr("Words · {0} of the attention").format(word_share))
+            self.place_head.setText(self.tr("Place · {0} of the attention").format(place_share))
         rest = self.tr("The rest, {0}, went to tokens that say nothing of their own: begin, end and padding.").format(
             percent_text(explanation.other_share)
         )
@@ -473,8 +475,12 @@ class WhyCard(QScrollArea):
         if token is None:
             self.looked.setText(self.tr("The picture as it is."))
         else:
-            name = f"“{token.label}”" if _is_word(token) else self._name(token)
-            self.looked.setText(f"{name}: {looked_text(where_looked(token))}")
+            where = where_text(where_looked(token))
+            if token.kind is None:
+                self.looked.setText(self.tr("What the whole place explains of the picture: most {0}.").format(where))
+            else:
+                name = f"“{token.label}”" if _is_word(token) else self._name(token)
+                self.looked.setText(self.tr("{0}: looked at most {1}.").format(name, where))
 
     def _set_strength(self, number: float) -> None:
         self._explainer.strength = number / 100
@@ -484,5 +490,5 @@ class WhyCard(QScrollArea):
         self._mark_of_failure.setPixmap(pixmap)
 
 
-def _is_word(token: TokenMap) -> bool:
+def _is_word(token: Layer) -> bool:
     return token.kind is TokenKind.WORD

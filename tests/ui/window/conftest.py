@@ -34,8 +34,8 @@ def make_rig(qtbot: QtBot, theme: Theme) -> Iterator[Callable[..., Rig]]:
     """Make windows that are closed at the end of the test."""
     rigs: list[Rig] = []
 
-    def make(**arguments: Any) -> Rig:
-        install_card(make_card())
+    def make(card: dict[str, Any] | None = None, **arguments: Any) -> Rig:
+        install_card(make_card(**(card or {})))
         rig = Rig(qtbot, theme, **arguments)
         rigs.append(rig)
         return rig

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,10 +13,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel
 
 from gpsdream_app.domain.errors import ErrorKind, Failure
-from gpsdream_app.domain.explanations import Explanation, TokenKind, TokenMap
+from gpsdream_app.domain.explanations import TokenKind, TokenMap
 from gpsdream_app.engine.fake import FakeEngine, Script
 from gpsdream_app.ui.explainer import USUAL_STRENGTH, WhyState, heat_image, ramp_colour, where_looked
-from gpsdream_app.ui.phrases import looked_text, percent_text, short_typicality_text, typicality_text
+from gpsdream_app.ui.phrases import percent_text, short_typicality_text, typicality_text, where_text
 from gpsdream_app.ui.why_card import TokenChip
 
 from .rig import CATHEDRAL, FLATIRON, HOSTILE, Rig
@@ -65,27 +64,27 @@ def test_strength_fades_the_map() -> None:
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        ([[1, 0, 0], [0, 0, 0], [0, 0, 0]], "looked at most at the upper left."),
-        ([[0, 0, 0], [0, 1, 0], [0, 0, 0]], "looked at most in the middle."),
-        ([[0, 0, 0], [0, 0, 0], [1, 1, 1]], "looked at most at the bottom."),
+        ([[1, 0, 0], [0, 0, 0], [0, 0, 0]], "at the upper left"),
+        ([[0, 0, 0], [0, 1, 0], [0, 0, 0]], "in the middle"),
+        ([[0, 0, 0], [0, 0, 0], [1, 1, 1]], "at the bottom"),
     ],
 )
 def test_where_is_said_in_words(rows: list[list[float]], words: str) -> None:
-    assert looked_text(where_looked(token(rows))) == words
+    assert where_text(where_looked(token(rows))) == words
 
 
 def test_a_map_without_contrast_says_so() -> None:
     assert where_looked(token([[0.0, 1.0]], low=0.1, high=0.11)) is None
-    assert looked_text(None) == "looked at everywhere alike."
+    assert where_text(None) == "everywhere alike"
 
 
 def test_typicality_in_a_sentence() -> None:
-    explanation = Explanation(None, b"", (), typicality=0.1, typicality_rank=0.95, places_compared=40)  # type: ignore[arg-type]
-    assert typicality_text(explanation).startswith("Very typical of this place")
-    assert "95 % of 40 other places" in typicality_text(explanation)
-    assert "Not typical" in typicality_text(replace(explanation, typicality_rank=0.1))
-    assert typicality_text(replace(explanation, typicality_rank=None)) == ""
-    assert short_typicality_text(explanation) == "typicality 95 %"
+    assert typicality_text(0.95, 40).startswith("Very typical of this place")
+    assert "95 % of 40 other places" in typicality_text(0.95, 40)
+    assert "Not typical" in typicality_text(0.1, 40)
+    assert typicality_text(None, 0) == ""
+    assert short_typicality_text(0.95, 40) == "typicality 95 %"
+    assert short_typicality_text(None, 40) == ""
     assert percent_text(0.001) == "<1 %"
 
 
@@ -96,14 +95,19 @@ def test_chips_name_words_and_place_with_their_shares(rig: Rig) -> None:
     chips = explained(rig)
     names = [chip.text() for chip in chips]
     assert names[:3] == ["a", "church", "awnings"]
-    assert names[3:] == ["Longitude", "Latitude", "Direction"]
-    tokens = rig.session.why.tokens
-    assert [percent_text(token.share) in chip.accessibleName() for token, chip in zip(tokens, chips, strict=True)]
-    assert all("ooked at" in chip.accessibleDescription() for chip in chips)
+    assert names[3:] == ["Longitude", "Latitude", "Direction", "Whole place"]
+    answer = rig.session.why.answer
+    assert answer is not None
+    explanation = answer.explanation
+    for token, chip in zip(explanation.tokens, chips, strict=False):
+        assert percent_text(token.share) in chip.accessibleName()
+        assert "Looked at most" in chip.accessibleDescription()
+    assert "explains most" in chips[-1].accessibleDescription()
     assert rig.window.why.isVisible()
     assert not rig.window.form_scroll.isVisible()
     assert rig.window.picture.why.isChecked()
-    assert rig.window.why.typical.text() == typicality_text(rig.session.why.answer.explanation)  # type: ignore[union-attr]
+    said = typicality_text(explanation.typicality_rank, explanation.places_compared)
+    assert rig.window.why.typical.text() == said
 
 
 def test_the_picture_keeps_its_size_and_gets_a_map(rig: Rig) -> None:
@@ -236,7 +240,7 @@ def test_a_known_answer_is_shown_at_once(rig: Rig) -> None:
     assert rig.session.why.state is WhyState.SHOWN
     result = rig.window.picture.view.result
     assert result is not None
-    assert "ypicality" in rig.window.picture.facts_text(result)
+    assert "ypicality" in rig.window.picture.known_text(result)
 
 
 def test_what_is_drawn_meanwhile_does_not_replace_the_picture(make_rig: MakeRig) -> None:

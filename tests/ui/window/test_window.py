@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from gpsdream_app.engine.fake import FakeEngine, Script
 from gpsdream_app.library.picture_metadata import read_png
 from gpsdream_app.ui.film import FilmRole
 from gpsdream_app.ui.job_queue import QueuedJob
+from gpsdream_app.ui.phrases import unknown_words_text
 from gpsdream_app.ui.picture_view import Lesson
 from gpsdream_app.ui.session import Notice, Tone
 from gpsdream_app.ui.theme import ThemeChoice
@@ -333,6 +335,70 @@ def test_far_from_any_photo_is_said_before_drawing(rig: Rig) -> None:
     click(rig.window.draw)
     rig.idle()
     assert rig.window.picture.view.result is not None
+
+
+def test_the_pin_goes_to_the_nearest_photo(rig: Rig) -> None:
+    row = rig.window.form.place
+    rig.session.form.set_place(CATHEDRAL)
+    assert row.move_pin.isVisible()
+    click(row.move_pin)
+    place = rig.session.form.place
+    assert place is not None
+    assert rig.session.photo_distance() == 0
+    assert place.heading == CATHEDRAL.heading
+    assert rig.map.revealed[-1] == (place.lat, place.lon)
+    assert not row.note.isVisible()
+    rig.session.form.set_place(replace(FLATIRON, lat=FLATIRON.lat + 0.003))
+    assert "m from the nearest photo" in row.note.text()
+    assert not row.move_pin.isVisible(), "a few streets away it is enough to say so"
+
+
+def test_a_result_says_how_far_the_nearest_photo_is(rig: Rig) -> None:
+    result = rig.draw(CATHEDRAL)[0]
+    panel = rig.window.picture
+    far = replace(result, photo_distance=1234.0, typicality_rank=0.75, places_compared=20)
+    assert panel.known_text(far) == "Photo 1.2 km away · typicality 75 %"
+    assert panel.known_text(replace(result, photo_distance=0.0, typicality_rank=None)) == "Photos here"
+    assert panel.facts.text().startswith("Seed ")
+    assert "1.2 km from the nearest photo · looking SE, 119°" in panel.view.caption(far)
+    assert "Typicality 75 %" in panel.view.caption(far)
+
+
+# -- words --
+
+
+def test_words_that_are_not_known_are_told_after_a_pause(make_rig: MakeRig) -> None:
+    rig = make_rig(card={"choices": {"vocabulary": ["church", "tall"]}}).open()
+    form = rig.window.form
+    note = form.words_note
+    assert note.text() == "Words that this model has learned"
+    rig.session.form.set_place(FLATIRON)
+    form.prompt.setFocus()
+    height = form.sizeHint().height()
+    QTest.keyClicks(form.prompt, "a zeppelin over tall mansions")
+    assert note.unknown == (), "not while somebody writes"
+    rig.until(lambda: note.unknown == ("zeppelin",))
+    assert note.accessibleName() == "This model has not learned “zeppelin”. It will be ignored or misread."
+    assert note.text().startswith("This model has not learned “zeppelin”.")
+    assert form.sizeHint().height() == height, "nothing moves"
+    assert form.prompt.hasFocus()
+    assert [item.cursor.selectedText() for item in form.prompt.extraSelections()] == ["zeppelin"]
+    form.prompt.setPlainText("tall mansions")
+    assert note.unknown == (), "gone at once"
+    assert form.prompt.extraSelections() == []
+
+
+def test_a_card_without_a_vocabulary_reports_no_words(rig: Rig) -> None:
+    rig.session.form.prompt = "a zeppelin"
+    rig.window.form._show_unknown()
+    assert rig.window.form.words_note.text() == "Words that this model has learned"
+
+
+def test_many_unknown_words_make_one_sentence() -> None:
+    assert unknown_words_text(()) == ("", "")
+    sentence, rest = unknown_words_text(["zeppelin", "tram", HOSTILE, "ufo"])
+    assert sentence == "This model has not learned “zeppelin”, “tram” and 2 more words."
+    assert rest == "They will be ignored or misread."
 
 
 # -- hostile words --
