@@ -107,6 +107,12 @@ class _Page(QWebEnginePage):
             _open_outside(target)
         return False
 
+    def javaScriptConsoleMessage(
+        self, level: QWebEnginePage.JavaScriptConsoleMessageLevel, message: str, line: int, source: str
+    ) -> None:
+        """Write to the log what the browser refused."""
+        log.warning("%s (report, line %d)", message[:500], line)
+
     def _new_window(self, request: QWebEngineNewWindowRequest) -> None:
         _open_outside(request.requestedUrl())
 
