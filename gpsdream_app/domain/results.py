@@ -27,6 +27,9 @@ class Result:
         width: in pixels.
         height: in pixels.
         photo_distance: metres from the place to where the model has seen a photo; None if not known.
+        typicality_rank: share of other places for which the model finds the picture less typical than for its own, 0
+            to 1; None if that was not measured. A quick look: explaining the picture takes a better one.
+        places_compared: number of those places.
     """
 
     id: str
@@ -41,6 +44,8 @@ class Result:
     width: int
     height: int
     photo_distance: float | None = None
+    typicality_rank: float | None = None
+    places_compared: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON values."""

@@ -39,7 +39,7 @@ from gpsdream_app.engine.finishing import finish_picture
 from gpsdream_app.library.paths import pictures_dir
 
 MAP_CELLS = 16  # along a side of an attention map
-COMPARED_PLACES = 20
+COMPARED_PLACES, RANK_PLACES = 20, 6
 STAGES = ("loading text encoder", "loading U-Net", "loading location encoder", "loading autoencoder")
 DIED = Failure(
     ErrorKind.ENGINE_DIED,
@@ -275,6 +275,9 @@ class FakeEngine(QueueEngine):
                 model_title="Postcards",
                 model_hash="0" * 16,
                 photo_distance=None,
+                rank=(random.Random(one.to_json()).randint(3, RANK_PLACES) / RANK_PLACES, RANK_PLACES)
+                if one.place
+                else (None, 0),
             )
             self._accept(PictureFinished(job_id=job_id, result=result))
             results.append(result)

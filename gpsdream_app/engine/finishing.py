@@ -25,6 +25,7 @@ def finish_picture(
     model_title: str,
     model_hash: str,
     photo_distance: float | None,
+    rank: tuple[float | None, int] = (None, 0),
 ) -> Result:
     """Save a picture with its metadata and return what is known about it.
 
@@ -37,6 +38,7 @@ def finish_picture(
         model_title: as the model's card says.
         model_hash: of the model's weights.
         photo_distance: metres to where the model has seen a photo; None if not known.
+        rank: how typical the picture is of its place among others: share, and number of the others.
 
     Raises:
         GPSDreamError: of kind `disk_full` if the disk refuses.
@@ -58,6 +60,8 @@ def finish_picture(
         width=image.width,
         height=image.height,
         photo_distance=photo_distance,
+        typicality_rank=rank[0],
+        places_compared=rank[1],
     )
     save_png(image, path, result)
     return result

@@ -85,6 +85,9 @@ class Painter(Protocol):
     ) -> Explanation:
         """Draw the one picture of a request again and tell why it looks so. Raises DrawingCancelled, too."""
 
+    def rank(self, request: GenerateRequest, image: Image.Image) -> tuple[float | None, int]:
+        """Share of other places for which a drawn picture is less typical (None if not measured), and their number."""
+
 
 class LoadPainter(Protocol):
     """Loads the painter of a model folder."""
@@ -381,21 +384,34 @@ class Worker:
         begun = time.monotonic()
         drawn = painter.draw(request, on_step=_Steps(self, job), cancelled=lambda: job.cancelled)
         for picture, image in drawn:
+            seconds = time.monotonic() - begun
+            rank = self._rank(request.picture(picture), image, painter)
             with self._saving:
                 result = finish_picture(
                     image,
                     request.picture(picture),
                     pictures,
                     job_id=job.job_id,
-                    seconds=time.monotonic() - begun,
+                    seconds=seconds,
                     model_title=painter.card.title,
                     model_hash=loaded.weights,
                     photo_distance=distance,
+                    rank=rank,
                 )
             results.append(result)
             self._tell(job, PictureFinished(job_id=job.job_id, result=result))
             begun = time.monotonic()
         return tuple(results)
+
+    def _rank(self, request: GenerateRequest, image: Image.Image, painter: Painter) -> tuple[float | None, int]:
+        """How typical a finished picture is; not known if that fails, because the picture is worth more."""
+        try:
+            return painter.rank(request, image)
+        except Exception as error:
+            if is_device_lost(error):
+                raise
+            log.exception("How typical the picture is was not measured.")
+            return None, 0
 
     def _release_after(self, error: BaseException) -> None:
         """Drop a model that may be half loaded or half used, so that its memory does not fail the next job, too."""

@@ -90,7 +90,13 @@ def save_png(image: Image.Image, path: Path, result: Result, include_place: bool
 def without_place(result: Result) -> Result:
     """Return a result that tells nothing of where it is, for sharing."""
     model = PurePath(result.request.model.replace("\\", "/")).name or result.request.model
-    return replace(result, request=replace(result.request, place=None, model=model), photo_distance=None)
+    return replace(
+        result,
+        request=replace(result.request, place=None, model=model),
+        photo_distance=None,
+        typicality_rank=None,
+        places_compared=0,
+    )
 
 
 def parameters_text(result: Result) -> str:
@@ -250,6 +256,9 @@ def _is_sound(result: Result) -> bool:
         numbers = [float(value) for value in (result.seconds, result.width, result.height)]
         if result.photo_distance is not None:
             numbers.append(float(result.photo_distance))
+        rank = result.typicality_rank
+        if not (rank is None or 0 <= float(rank) <= 1) or not 0 <= int(result.places_compared) < 1 << 31:
+            return False
     except (TypeError, ValueError, OverflowError):
         return False
     return bool(re.fullmatch("[0-9a-f]{32}", result.id)) and all(map(math.isfinite, numbers))

@@ -78,6 +78,11 @@ class StandIn:
                 on_step(index, request.steps * request.count, picture, image)
             yield picture, image
 
+    def rank(self, request: GenerateRequest, image: Image.Image) -> tuple[float | None, int]:
+        if "unranked" in request.prompt:
+            raise ZeroDivisionError
+        return (0.5, 6) if request.place else (None, 0)
+
     def explain(
         self,
         request: GenerateRequest,

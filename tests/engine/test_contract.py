@@ -146,6 +146,14 @@ def test_pictures_are_on_the_disk_before_they_are_told(bench: Bench) -> None:
     assert read_result(Path(result.path)) == result
 
 
+def test_a_picture_says_how_typical_it_is_of_its_place(bench: Bench) -> None:
+    with_place = bench.seen.end_of(bench.engine.submit(bench.request())).results[0]
+    without = bench.seen.end_of(bench.engine.submit(bench.request(place=None))).results[0]
+    assert 0 <= with_place.typicality_rank <= 1
+    assert with_place.places_compared == 6
+    assert (without.typicality_rank, without.places_compared) == (None, 0)
+
+
 def test_the_same_request_gives_the_same_pixels(bench: Bench) -> None:
     ends = [bench.seen.end_of(bench.engine.submit(bench.request(seed=seed))) for seed in (1, 1, 2)]
     pixels = [opened(end.results[0].path).tobytes() for end in ends]

@@ -435,3 +435,12 @@ def test_previews_are_small_and_few_and_the_time_left_shrinks(monkeypatch: pytes
     left = [event.seconds_left for event in collecting.told]
     assert left[0] is None
     assert left[1:] == [pytest.approx(0.05 * (100 - index)) for index in range(2, 101)]
+
+
+def test_a_picture_whose_typicality_cannot_be_measured_is_kept(
+    engine: ProcessEngine, seen: Recorder, ask: GenerateRequest
+) -> None:
+    end = seen.end_of(engine.submit(replace(ask, prompt="unranked")))
+    assert isinstance(end, Finished)
+    assert end.results[0].typicality_rank is None
+    assert Path(end.results[0].path).exists()

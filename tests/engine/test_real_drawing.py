@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from gpsdream_app.domain.errors import ErrorKind
-from gpsdream_app.domain.events import Cancelled, EngineState, Failed, Finished, Loading, Step
+from gpsdream_app.domain.events import Cancelled, EngineState, Explained, Failed, Finished, Loading, Step
+from gpsdream_app.domain.explanations import ExplainRequest
 from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.domain.results import Result
@@ -91,6 +92,28 @@ def test_results_say_what_made_them(engine: ProcessEngine, seen: Recorder, ask: 
     first = seen.first(Step, job_id)
     with Image.open(io.BytesIO(first.preview)) as preview:
         assert preview.format == "JPEG"
+
+
+def test_a_picture_is_explained_by_the_process_that_drew_it(
+    engine: ProcessEngine, seen: Recorder, ask: GenerateRequest
+) -> None:
+    drawn = seen.end_of(engine.submit(replace(ask, seed=8))).results[0]
+    assert (drawn.typicality_rank, drawn.places_compared) != (None, 0)
+    job_id = engine.explain(ExplainRequest(replace(ask, seed=8)))
+    assert isinstance(seen.end_of(job_id), Finished)
+    explanation = seen.first(Explained, job_id).explanation
+    with Image.open(io.BytesIO(explanation.picture)) as again:
+        assert again.tobytes() == pixels(drawn)
+    assert [token.label for token in explanation.tokens] == ["a", "mansion", "longitude", "latitude", "heading"]
+    assert explanation.typicality is not None
+
+
+def test_an_explanation_stops_between_two_steps(engine: ProcessEngine, seen: Recorder, ask: GenerateRequest) -> None:
+    job_id = engine.explain(ExplainRequest(replace(ask, steps=200)))
+    seen.first(Step, job_id)
+    engine.cancel(job_id)
+    assert isinstance(seen.end_of(job_id), Cancelled)
+    assert isinstance(seen.end_of(engine.submit(ask)), Finished)
 
 
 def test_a_running_job_stops_between_two_steps(engine: ProcessEngine, seen: Recorder, ask: GenerateRequest) -> None:

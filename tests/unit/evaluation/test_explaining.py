@@ -56,6 +56,17 @@ def test_without_other_places_there_is_no_rank(painter: ExplainingPainter, cover
     assert (told.typicality_rank, told.places_compared) == (None, 0)
 
 
+def test_a_drawn_picture_is_ranked_quickly(painter: ExplainingPainter, monkeypatch: pytest.MonkeyPatch) -> None:
+    ((_, image),) = painter.draw(REQUEST)
+    rank, places = painter.rank(REQUEST, image)
+    assert rank is not None and 0 <= rank <= 1
+    assert places == explaining.RANK_PLACES
+    assert painter.rank(REQUEST, image) == (rank, places)
+    assert painter.rank(replace(REQUEST, place=None), image) == (None, 0)
+    monkeypatch.setattr(explaining, "SMALL_WEIGHTS", 10)
+    assert painter.rank(REQUEST, image) == (None, 0)
+
+
 def test_without_a_place_there_is_nothing_to_compare(painter: ExplainingPainter) -> None:
     told = painter.explain(replace(REQUEST, place=None))
     assert (told.typicality, told.typicality_rank, told.typicality_map) == (None, None, None)
