@@ -231,7 +231,7 @@ def typicality_line(explanation: Explanation, *, short: bool = False) -> str:
         return f"{measured[:1].upper()}{measured[1:]}."
     less = round(rank * others)
     if short:
-        return f"more of here than of {less} of {others} other places"
+        return f"more than of {less} of {others} other places"
     return (
         f"The model finds this picture more typical of this place than of {less} of {others} other places "
         f"({100 * rank:.0f} %; {measured})."
