@@ -118,6 +118,12 @@ def made_up_report(caption: str = "a mansion, a tree", **changes: Any) -> tuple[
             "samples": {"own": [0.003, 0.005], "other": [0.0, 0.002]},
             "other_metres": 500.0,
         },
+        "located_by_loss": {
+            "median_area": figure(0.2, 0.1),
+            "search_km2": 0.9,
+            "cells": 90,
+            "cell_metres": 100.0,
+        },
         "warnings": [f"Mind this: {caption}"],
         "seconds": 1234.5,
         **changes,

@@ -106,8 +106,9 @@ def main(arguments: list[str] | None = None) -> int:
             raise SystemExit(EXIT_CANCELLED)
         stopped = True
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), stop)
     try:
         # Imported here, so that a wrong argument is answered at once.
         from gpsdream_app.evaluation.plan import EvaluationSettings

@@ -57,7 +57,9 @@ p { max-width: 72ch; margin: 8px 0 12px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 15px; }
 th { text-align: left; font-weight: 600; font-size: 13px; color: var(--soft); vertical-align: bottom; }
 th, td { padding: 8px 12px 8px 0; border-bottom: 1px solid var(--rule); }
-td.figure { white-space: nowrap; } td .range { display: block; color: var(--soft); font-size: 12px; }
+td:first-child { min-width: 128px; } td.figure { white-space: nowrap; }
+figure.plot { overflow-x: auto; } figure.plot > svg { min-width: 560px; }
+td .range { display: block; color: var(--soft); font-size: 12px; }
 td svg.bar { display: block; width: 120px; height: 14px; margin-top: 2px; }
 tr.ours td { font-weight: 600; } tr.ours td .range { font-weight: 400; }
 tr.first-ablation td { border-top: 2px solid var(--rule); }
@@ -77,7 +79,8 @@ svg .dot { fill: currentColor; stroke: var(--paper); stroke-width: 1.5; } svg .f
  .32; }
 svg .whisker { stroke: currentColor; stroke-width: 2; opacity: .55; }
 svg .cell { fill: var(--c-ours); } svg .cell.best { stroke: var(--ink); stroke-width: 1.6; }
-svg .value.best { font-weight: 700; } svg .own { fill: none; stroke: var(--ink); stroke-dasharray: 3 3; }
+svg .value.best { font-weight: 700; } svg .value.strong { fill: #1d1406; }
+svg .own { fill: none; stroke: var(--ink); stroke-dasharray: 3 3; }
 svg .learned { fill: var(--c-nearest); opacity: .5; } svg .asked { fill: var(--c-ours); } svg .arrow { fill:
  var(--soft); }
 .ours { color: var(--c-ours); } .alone { color: var(--c-alone); } .nearest { color: var(--c-nearest); }
@@ -336,8 +339,8 @@ def _areas(data: Mapping[str, Any]) -> str:
     return (
         "<h2>Recall against area</h2><p>Given only the picture, how much of the city has to be searched before its "
         "place is found? The further a curve stands to the left, the more its pictures look like their own place.</p>"
-        f"<figure>{plots.recall_curves(lines, data['search_km2'] or 1.0)}{_legend(labels)}<figcaption>Cells are "
-        "searched by falling likelihood under the GPS-CLIP. The band is the 95 % interval of this model with words and "
+        f"<figure class=plot>{plots.recall_curves(lines, data['search_km2'] or 1.0)}{_legend(labels)}<figcaption>"
+        "Cells are searched by falling likelihood under the GPS-CLIP. The band is the 95 % interval of this model with words and "
         "place. A picture that tells nothing has half of the area searched on average.</figcaption></figure>"
     )
 
@@ -355,7 +358,7 @@ def _scatter(data: Mapping[str, Any]) -> str:
     return (
         "<h2>Words against place</h2><p>A model that follows the place tends to listen less to the words. The upper "
         "right corner is where both are kept.</p>"
-        f"<figure>{plots.trade_off(points, 'GPS score', 'CLIP score')}</figure>"
+        f"<figure class=plot>{plots.trade_off(points, 'GPS score', 'CLIP score')}</figure>"
     )
 
 
@@ -479,8 +482,20 @@ def _typicality(data: Mapping[str, Any]) -> str:
         "thousandths of the noise’s variance. A model that knows its city gains most from the true place: here in "
         f"<b>{100 * wins['value']:.0f}&nbsp;%</b> of {wins['count']} crops ({100 * wins['low']:.0f} to "
         f"{100 * wins['high']:.0f}&nbsp;%).</p>"
-        f"<figure>{plots.strips(rows, 'typicality, thousandths')}<figcaption>Each dot is a crop of a photograph that "
-        f"is asked about; other places lie more than {found['other_metres']:.0f} m away.</figcaption></figure>"
+        f"<figure class=plot>{plots.strips(rows, 'typicality, thousandths')}<figcaption>Each dot is a crop of a "
+        f"photograph that is asked about; other places lie more than {found['other_metres']:.0f} m away.</figcaption></figure>"
+        + _located(data.get("located_by_loss") or {})
+    )
+
+
+def _located(found: Mapping[str, Any]) -> str:
+    if not found:
+        return ""
+    return (
+        "<p>The model can also look for a photograph by itself, in "
+        f"{found['cells']} cells of {found['cell_metres']:.0f} m ({number(found['search_km2'], 2)} km²): the place "
+        "whose noise it predicts best comes first. The median area until the true cell is found is "
+        f"<b>{interval_words(found['median_area'], 3)}</b> km².</p>"
     )
 
 
@@ -495,7 +510,7 @@ def _footer(data: Mapping[str, Any], shown: Shown) -> str:
     place_map = ""
     if shown.asked:
         place_map = (
-            f"<figure>{plots.street_map(shown.learned, shown.asked)}"
+            f"<figure class=plot>{plots.street_map(shown.learned, shown.asked)}"
             '<ul class="legend"><li><span class="key ours"></span>asked about</li>'
             '<li><span class="key nearest"></span>learned from</li></ul></figure>'
         )

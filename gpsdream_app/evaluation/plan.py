@@ -89,6 +89,8 @@ class Plan:
         typical_photos: held-out crops whose typicality is measured.
         typical_others: other places that each is held against.
         typical_draws: pairs of timestep and noise.
+        located_photos: held-out crops that the model itself looks for by its diffusion loss; 0 leaves that out.
+        located_draws: pairs of timestep and noise.
     """
 
     questions: int = 96
@@ -104,6 +106,8 @@ class Plan:
     typical_photos: int = 27
     typical_others: int = 3
     typical_draws: int = 8
+    located_photos: int = 12
+    located_draws: int = 4
 
     def steps(self, own: int) -> int:
         """Denoising steps for the rows, from those of the model."""
@@ -129,6 +133,8 @@ class Plan:
             "words": self.word_places * rough * (3 * words + 2) if words else 0,
             "side": self.side_places * 2 * rough * 2,
             "typicality": self.typical_photos * self.typical_draws * 2 * (1 + self.typical_others),
+            # How many cells there are is known only with the photos; that of the embedded model has about so many.
+            "locating": self.located_photos * self.located_draws * 100,
         }
 
 
@@ -151,6 +157,7 @@ QUICK = Plan(
     typical_photos=8,
     typical_others=2,
     typical_draws=4,
+    located_photos=0,
 )
 
 

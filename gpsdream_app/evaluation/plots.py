@@ -211,7 +211,14 @@ def heat_map(
                 f'<rect x="{_n(x + 1)}" y="{_n(y + 1)}" width="{_n(cell_width - 2)}" height="{_n(cell_height - 2)}" '
                 f'rx="3" class="cell{css}" fill-opacity="{shade:.3f}"/>'
             )
-            parts.append(_text(x + cell_width / 2, y + cell_height / 2 + 4, f"{values[r][c]:.1f}", f"value{css}"))
+            parts.append(
+                _text(
+                    x + cell_width / 2,
+                    y + cell_height / 2 + 4,
+                    f"{values[r][c]:.1f}",
+                    f"value{css}{' strong' if shade > 0.5 else ''}",
+                )
+            )
             if (r, c) == marked:
                 parts.append(
                     f'<rect x="{_n(x + 3)}" y="{_n(y + 3)}" width="{_n(cell_width - 6)}" '

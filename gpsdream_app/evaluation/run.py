@@ -37,6 +37,7 @@ from gpsdream_app.evaluation.sections import (
     answer,
     findings,
     guidance_variants,
+    located_by_loss,
     probe_words,
     quality,
     random_places,
@@ -52,6 +53,7 @@ from gpsdream_app.geo.city import list_cities, load_city
 from gpsdream_app.geo.frames import LocalFrame
 from gpsdream_app.geo.gazetteer import Gazetteer
 from gpsdream_app.library import paths
+from gpsdream_app.library.judges import judges_folder
 from gpsdream_app.library.model_folders import find_model, read_card, weights_hash
 from gpsdream_app.library.picture_metadata import save_png
 from gpsdream_app.photos.catalogue import Catalogue
@@ -102,7 +104,7 @@ class Evaluation:
         """Measure, and write the report; see `evaluate`."""
         out = report_folder(self.settings, self.card)
         device = str(choose_device(self.settings.device))
-        judges = open_judges(self.settings.judges or judges_of(self.folder, self.card), self.settings.clip, device)
+        judges = open_judges(self.settings.judges or judges_folder(self.card.name), self.settings.clip, device)
         words = probe_words(judges.probe, self.card)
         self.budget = self.plan.budget(self.own.steps, len(words), self.own.text, self.own.place)
         self.progress.total = sum(self.budget.values()) * (1 + PREPARING_SHARE)
@@ -304,6 +306,9 @@ class Evaluation:
         progress.stage("measuring typicality")
         data["typicality"] = typicality_of_places(artist, asked, inside, plan, settings.seed)
         part_done("typicality")
+        progress.stage("looking for photos by the diffusion loss")
+        data["located_by_loss"] = located_by_loss(artist, asked, inside, plan, settings.seed)
+        part_done("locating")
         data["warnings"] = self.warnings
         data["seconds"] = round(time.monotonic() - self.started, 1)
         frame = LocalFrame(*self.card.box.centre)
@@ -442,13 +447,6 @@ def picture_area(card: ModelCard) -> tuple[float, float, float, float]:
     if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
         return 0.0, 0.0, 1.0, 1.0
     return left, top, right, bottom
-
-
-def judges_of(folder: Path, card: ModelCard) -> Path | None:
-    """The judges that came with a model, or that were trained for it; None if there are none."""
-    from gpsdream_app.library.judges import judges_folder
-
-    return judges_folder(folder.name) or judges_folder(card.name)
 
 
 def gazetteer_of(card: ModelCard) -> Gazetteer | None:

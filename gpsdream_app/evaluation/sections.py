@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from gpsdream_app.domain.model_card import ModelCard
-from gpsdream_app.domain.places import Place
+from gpsdream_app.domain.places import Box, Place
 from gpsdream_app.domain.requests import MAX_SEED
-from gpsdream_app.evaluation.area import recall_curve
+from gpsdream_app.evaluation.area import Grid, areas_until_found, mass_of_density, recall_curve
 from gpsdream_app.evaluation.baselines import NearestPhotos, Question, Row, conditions_of
 from gpsdream_app.evaluation.distribution import NEIGHBOURS, fidelity, frechet_interval
 from gpsdream_app.evaluation.drawing import Artist, Guidance, pipeline_takes, signed
@@ -30,8 +30,8 @@ from gpsdream_app.evaluation.probes import (
 )
 from gpsdream_app.evaluation.questions import Asked
 from gpsdream_app.evaluation.scores import PictureScores, Scorer, as_json, figures_of, ratio_of
-from gpsdream_app.evaluation.statistics import Interval, bootstrap, paired_difference
-from gpsdream_app.evaluation.typicality import NoiseSettings, typicality
+from gpsdream_app.evaluation.statistics import Interval, bootstrap, median, paired_difference
+from gpsdream_app.evaluation.typicality import NoiseSettings, location_log_density, typicality
 from gpsdream_app.models.gps_clip import GPSClip
 from gpsdream_app.photos.prepared import Crop, TrainingPhoto
 
@@ -55,6 +55,7 @@ MAIN_ROWS = (
     Row.OURS_WITHOUT_TEXT,
 )
 OTHER_METRES = 500.0
+LOSS_CELL_METRES, LOSS_FACTOR = 100.0, 1_000.0
 
 
 def picture_of(pixels: np.ndarray) -> torch.Tensor:
@@ -382,13 +383,10 @@ def typicality_of_places(
     """How much better the model predicts real photos at their own places than at others, more than 500 m away."""
     settings = NoiseSettings(draws=plan.typical_draws, seed=seed)
     candidates = random_places(photos, 200, seed + 17)
-    seen: dict[tuple[float, float], Asked] = {}
-    for one in asked:
-        seen.setdefault((one.question.place.lat, one.question.place.lon), one)
     own: list[float] = []
     other: list[float] = []
     groups: list[str] = []
-    for one in list(seen.values())[: plan.typical_photos]:
+    for one in _each_once(asked)[: plan.typical_photos]:
         place = one.question.place
         away = [there for there in candidates if _metres(place, there) > OTHER_METRES]
         if len(away) < plan.typical_others:
@@ -414,6 +412,71 @@ def typicality_of_places(
         "samples": {"own": [round(v, 6) for v in own], "other": [round(v, 6) for v in other]},
         "other_metres": OTHER_METRES,
     }
+
+
+def located_by_loss(
+    artist: Artist, asked: Sequence[Asked], photos: Sequence[TrainingPhoto], plan: Plan, seed: int
+) -> dict[str, Any]:
+    """How far the model itself pins real photos down: cells of the city searched by falling diffusion loss.
+
+    Cells of 100 m in which photos of the folder stand; the model is told the middle of these places, and the photo's
+    own heading, as a camera with a compass would give it.
+
+    Args:
+        artist: whose model locates.
+        asked: the photos, each once.
+        photos: that say where there is something to search.
+        plan: how many photos and draws.
+        seed: of the noise.
+
+    Returns:
+        JSON values; empty if the plan leaves this out, or there is only one cell.
+    """
+    chosen = _each_once(asked)[: plan.located_photos]
+    spots = np.array([photo.place_at(across) for photo in photos for across in np.linspace(0.05, 0.95, 7)])
+    spots = np.concatenate([spots, [(one.question.place.lat, one.question.place.lon) for one in chosen]])
+    grid = Grid.of(_box_around(spots), LOSS_CELL_METRES)
+    numbers = grid.cell_of(spots[:, 0], spots[:, 1])
+    cells = np.unique(numbers)
+    if len(chosen) < 2 or len(cells) < 2:
+        return {}
+    middles = [tuple(spots[numbers == cell].mean(axis=0)) for cell in cells]
+    settings = NoiseSettings(draws=plan.located_draws, seed=seed)
+    density = np.full((len(chosen), len(grid)), -np.inf)
+    for index, one in enumerate(chosen):
+        places = [Place(lat, lon, one.question.place.heading) for lat, lon in middles]
+        picture = signed(picture_of(one.pixels))
+
+        def on_place(done: int, total: int) -> None:
+            artist.progress.advance(plan.located_draws)
+
+        found = location_log_density(artist.painter.pipeline, picture, "", places, settings, on_place=on_place)
+        # Only the order counts, which a factor does not change; differences of losses are small numbers.
+        density[index, cells] = LOSS_FACTOR * found
+    lats, lons = ([getattr(one.question.place, name) for one in chosen] for name in ("lat", "lon"))
+    areas = areas_until_found(mass_of_density(density, grid), grid, lats, lons)
+    groups = [one.question.source for one in chosen]
+    return {
+        "median_area": as_json(bootstrap(areas, median, groups=groups)),
+        "search_km2": round(float(grid.areas[cells].sum()), 4),
+        "cells": len(cells),
+        "cell_metres": LOSS_CELL_METRES,
+    }
+
+
+def _box_around(spots: np.ndarray) -> Box:
+    """The box of some places, with a margin that keeps it from being empty."""
+    margin = 2e-4
+    (south, west), (north, east) = spots.min(axis=0) - margin, spots.max(axis=0) + margin
+    return Box(float(south), float(west), float(north), float(east))
+
+
+def _each_once(asked: Sequence[Asked]) -> list[Asked]:
+    """Questions of different crops."""
+    seen: dict[tuple[float, float, str], Asked] = {}
+    for one in asked:
+        seen.setdefault((one.question.place.lat, one.question.place.lon, one.question.source), one)
+    return list(seen.values())
 
 
 def _metres(one: Place, other: Place) -> float:
