@@ -340,8 +340,8 @@ def _areas(data: Mapping[str, Any]) -> str:
         "<h2>Recall against area</h2><p>Given only the picture, how much of the city has to be searched before its "
         "place is found? The further a curve stands to the left, the more its pictures look like their own place.</p>"
         f"<figure class=plot>{plots.recall_curves(lines, data['search_km2'] or 1.0)}{_legend(labels)}<figcaption>"
-        "Cells are searched by falling likelihood under the GPS-CLIP. The band is the 95 % interval of this model with words and "
-        "place. A picture that tells nothing has half of the area searched on average.</figcaption></figure>"
+        "Cells are searched by falling likelihood under the GPS-CLIP. The band is the 95 % interval of this model with "
+        "words and place. A picture that tells nothing has half of the area searched on average.</figcaption></figure>"
     )
 
 
@@ -483,8 +483,8 @@ def _typicality(data: Mapping[str, Any]) -> str:
         f"<b>{100 * wins['value']:.0f}&nbsp;%</b> of {wins['count']} crops ({100 * wins['low']:.0f} to "
         f"{100 * wins['high']:.0f}&nbsp;%).</p>"
         f"<figure class=plot>{plots.strips(rows, 'typicality, thousandths')}<figcaption>Each dot is a crop of a "
-        f"photograph that is asked about; other places lie more than {found['other_metres']:.0f} m away.</figcaption></figure>"
-        + _located(data.get("located_by_loss") or {})
+        f"photograph that is asked about; other places lie more than {found['other_metres']:.0f} m away."
+        "</figcaption></figure>" + _located(data.get("located_by_loss") or {})
     )
 
 
@@ -501,7 +501,7 @@ def _located(found: Mapping[str, Any]) -> str:
 
 def _footer(data: Mapping[str, Any], shown: Shown) -> str:
     photos = data["photos"]
-    judges = ", ".join(f"{name} on {count}" for name, count in photos["judges_learned_from"].items() if count)
+    judges = ", ".join(f"{name} from {count}" for name, count in photos["judges_learned_from"].items() if count)
     told = (
         f"The model learned from {photos['trained_on']} photographs of this folder."
         if photos["training_is_known"]
@@ -517,7 +517,7 @@ def _footer(data: Mapping[str, Any], shown: Shown) -> str:
     sources = ", ".join(photos["sources"])
     return (
         f"<h2>What was trained on what</h2><p>{escape(told)} Questions were asked about {photos['asked']}."
-        + (f" The judges were trained on photographs of their own list: {escape(judges)}." if judges else "")
+        + (f" The judges learned from photographs, too: {escape(judges)}." if judges else "")
         + f"</p>{place_map}"
         + f'<details><summary class="small">Photographs that are asked about</summary><p class="small">'
         f"{escape(sources)}</p></details>"
