@@ -221,7 +221,7 @@ class PlaceRow(QWidget):
             where = coordinates_text(place.lat, place.lon)
             self.name.setText(place.name or where)
             metres = session.photo_distance()
-            parts = (where if place.name else "", heading_text(place.heading), short_distance_text(metres))
+            parts = (where if place.name else "", short_distance_text(metres), heading_text(place.heading))
             self.where.setText(" · ".join(part for part in parts if part))
             far = session.outside_box() or (metres is not None and metres >= VERY_FAR_METRES)
             note = self._warning(metres)
@@ -498,10 +498,11 @@ class FormPanel(QWidget):
 
     def _look_for_unknown(self) -> None:
         """Take back at once what is known, or gone, by now; new words wait for a pause in the writing."""
-        unknown = self._session.unknown_words()
-        kept = [word for word in self.words_note.unknown if word in unknown]
-        self.words_note.show_unknown(kept)
-        self._underline(kept)
+        if self.words_note.unknown:
+            unknown = self._session.unknown_words()
+            kept = [word for word in self.words_note.unknown if word in unknown]
+            self.words_note.show_unknown(kept)
+            self._underline(kept)
         self._words_due.start()
 
     def _underline(self, words: Sequence[str]) -> None:

@@ -203,7 +203,9 @@ class SettingsPopover(Popover):
             button.clicked.connect(lambda _=False, name=model.name: session.use_model(name))
             self._model_buttons.append(button)
         if session.card:
-            quality = TextButton(self.theme, self.tr("How good is this model?"), "quality", look="link", parent=self)
+            quality = TextButton(
+                self.theme, self.tr("How good is this model?"), "quality", look="link", colour="accent", parent=self
+            )
             quality.clicked.connect(self._ask_quality)
             self._model_buttons.append(quality)
         for button in self._model_buttons:

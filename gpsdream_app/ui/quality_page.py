@@ -451,6 +451,13 @@ class QualityPage(QFrame):
             QGuiApplication.clipboard().setText(report.table)
             self.copy.setText(self.tr("Copied"))
 
+    def copy_selection(self) -> None:
+        """Put what is marked in the report on the clipboard."""
+        if isinstance(self.view, PlainReport):
+            self.view.copy()
+        elif self.view is not None:
+            self.view.copy_selection()
+
     def _show_others(self) -> None:
         menu = Menu(self._theme, self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)

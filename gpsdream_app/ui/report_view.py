@@ -154,6 +154,10 @@ class ReportView(QWebEngineView):
         self._content = content
         self._dress()
 
+    def copy_selection(self) -> None:
+        """Put what is marked on the clipboard."""
+        self.triggerPageAction(QWebEnginePage.WebAction.Copy)
+
     def _dress(self) -> None:
         # What is seen until the page is there.
         self._page.setBackgroundColor(self._theme.colour("surface"))

@@ -34,25 +34,21 @@ class Report:
 
     Attributes:
         folder: holds the page, the table and the pictures.
-        title: what was measured on what, in a line.
         created: when.
         by_makers: whether it came along with the model.
         quick: whether it was only a quick look.
         asked: number of photographs that were asked about; None if that is not told.
         unseen: whether none of them was learned from.
-        seconds: how long it took; None if that is not told.
         other_weights: whether the model's weights are others than those that were measured.
         table: the figures as plain text.
     """
 
     folder: Path
-    title: str
     created: datetime
     by_makers: bool
     quick: bool
     asked: int | None
     unseen: bool
-    seconds: float | None
     other_weights: bool
     table: str
 
@@ -112,13 +108,11 @@ def _read(folder: Path, name: str, weights: str, by_makers: bool) -> Report | No
         table_file = folder / REPORT_TABLE
         return Report(
             folder=folder,
-            title=str(data["title"]),
             created=created if created.tzinfo else created.replace(tzinfo=UTC),
             by_makers=by_makers,
             quick=bool(data.get("quick")),
             asked=int(photos["asked"]) if "asked" in photos else None,
             unseen=not photos.get("seen_too"),
-            seconds=float(data["seconds"]) if data.get("seconds") is not None else None,
             other_weights=bool(weights and measured and weights != measured),
             table=table_file.read_text(encoding="utf-8")[:MAX_TABLE_CHARACTERS] if table_file.is_file() else "",
         )

@@ -308,8 +308,8 @@ class MainWindow(QMainWindow):
             ("Ctrl+Return", self.draw_now),
             ("Ctrl+Enter", self.draw_now),
             ("Esc", self._escape),
-            ("Ctrl+E", self.session.toggle_why),
-            ("Ctrl+F", self.search.focus),
+            ("Ctrl+E", self._toggle_why),
+            ("Ctrl+F", self._search),
             ("Ctrl+S", self._save_shown),
             ("Ctrl+C", self.copy_picture),
             ("Ctrl+Z", self.session.undo_delete),
@@ -441,6 +441,14 @@ class MainWindow(QMainWindow):
         if unfolded:
             self.form_scroll.show_end()
 
+    def _toggle_why(self) -> None:
+        self.show_page(self.splitter)
+        self.session.toggle_why()
+
+    def _search(self) -> None:
+        self.show_page(self.splitter)
+        self.search.focus()
+
     def _escape(self) -> None:
         """Leave what stands before the form, else stop drawing."""
         if self.session.why.state is WhyState.OFF:
@@ -500,7 +508,10 @@ class MainWindow(QMainWindow):
         dialog.open()
 
     def copy_picture(self) -> None:
-        """Put the big picture on the clipboard."""
+        """Put the big picture on the clipboard; beside a report, what is marked there."""
+        if self.pages.currentWidget() is self.quality:
+            self.quality.copy_selection()
+            return
         shown = self.session.shown
         if shown:
             QGuiApplication.clipboard().setImage(shown.image)
@@ -533,6 +544,7 @@ class MainWindow(QMainWindow):
         files = self._dropped_files(event)
         if files:
             event.acceptProposedAction()
+            self.show_page(self.splitter)
             self.session.open_picture(files[0])
 
     def _dropped_files(self, event: QDropEvent) -> list[Path]:

@@ -120,6 +120,10 @@ class NotedReport(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.pages: list[bytes] = []
+        self.copied = 0
+
+    def copy_selection(self) -> None:
+        self.copied += 1
 
     def show_page(self, content: bytes) -> None:
         self.pages.append(content)

@@ -142,6 +142,8 @@ def test_the_newest_report_is_shown_and_its_table_copied(rig: Rig) -> None:
     assert b"2026-11-20" in page.view.pages[-1]
     QTest.mouseClick(page.copy, LEFT)
     assert QGuiApplication.clipboard().text() == "GPS 18.0"
+    QTest.keyClick(rig.window, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+    assert page.view.copied == 1, "what is marked in the report, not the picture behind it"
     QTest.mouseClick(page.others, LEFT)
     menu = page.findChild(QMenu)
     assert menu is not None
