@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import torch
@@ -15,6 +14,7 @@ from transformers import Dinov2Model
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.places import Box
+from gpsdream_app.models.filters import FilterNetwork, resized
 from gpsdream_app.models.location_encoder import heading_encoding, positional_encoding
 from gpsdream_app.models.weights import copy_out_of_file, refuse_missing_weights
 
@@ -22,49 +22,6 @@ TEMPERATURE = 0.07
 DINOV2_SIDE = 224
 # Mean and deviation of ImageNet's colours, which DINOv2 expects to be taken off.
 DINOV2_MEAN, DINOV2_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-def resized(pictures: torch.Tensor, side: int) -> torch.Tensor:
-    """Pictures (batch, 3, height, width) cut to their middle square and brought to `side` x `side` pixels."""
-    height, width = pictures.shape[-2:]
-    square = min(height, width)
-    top, left = (height - square) // 2, (width - square) // 2
-    middle = pictures[..., top : top + square, left : left + square]
-    if square == side:
-        return middle
-    return F.interpolate(middle, (side, side), mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
-
-
-class _Block(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.GroupNorm(8, width),
-            nn.SiLU(),
-            nn.Conv2d(width, width, 3, padding=1),
-            nn.GroupNorm(8, width),
-            nn.SiLU(),
-            nn.Conv2d(width, width, 3, padding=1),
-        )
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.layers(x)
-
-
-class ImageNetwork(nn.Module):
-    """A small convolutional network: pictures (batch, 3, h, w) in [-1, 1] to features (batch, width)."""
-
-    def __init__(self, channels: tuple[int, ...], width: int) -> None:
-        super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(3, channels[0], 5, stride=2, padding=2), _Block(channels[0])]
-        for before, after in itertools.pairwise(channels):
-            layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), _Block(after)]
-        layers += [nn.GroupNorm(8, channels[-1]), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-        self.layers = nn.Sequential(*layers, nn.Linear(channels[-1], width))
-
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Features of pictures."""
-        return self.layers(pictures)
 
 
 class LocationTower(nn.Module):
@@ -143,9 +100,7 @@ class GPSClip(ModelMixin, ConfigMixin):
     Args:
         south, west, north, east: the box that coordinates are normalised by, degrees; places outside it are moved to
             its edge.
-        image_size: side that the small network sees, pixels.
-        image_channels: of the small network, per halving; multiples of 8.
-        dinov2_width: width of a DINOv2's features; None for the small network of our own.
+        dinov2_width: width of a DINOv2's features; None for filters and a linear map of our own.
         dinov2_folder: where that DINOv2 was; only a hint for opening.
         width: of the shared space.
         hidden_width: of the location tower.
@@ -153,6 +108,7 @@ class GPSClip(ModelMixin, ConfigMixin):
         octaves: frequencies of the positional encoding, the same for both coordinates because they share an MLP.
         has_heading: whether headings count.
         heading_harmonics: multiples of the heading that are encoded.
+        dropout: of what the image tower's learned part sees, in training.
         temperature: of the InfoNCE loss.
     """
 
@@ -165,21 +121,20 @@ class GPSClip(ModelMixin, ConfigMixin):
         west: float,
         north: float,
         east: float,
-        image_size: int = 128,
-        image_channels: tuple[int, ...] = (32, 64, 128, 192),
         dinov2_width: int | None = None,
         dinov2_folder: str = "",
-        width: int = 256,
-        hidden_width: int = 256,
+        width: int = 128,
+        hidden_width: int = 128,
         location_layers: int = 6,
         octaves: int = 8,
         has_heading: bool = False,
         heading_harmonics: int = 4,
+        dropout: float = 0.0,
         temperature: float = TEMPERATURE,
     ) -> None:
         super().__init__()
         if dinov2_width is None:
-            self.image_network = ImageNetwork(tuple(image_channels), width)
+            self.image_network = FilterNetwork(width, dropout)
         self.projection = nn.Linear(dinov2_width or width, width)
         harmonics = heading_harmonics if has_heading else 0
         self.location_tower = LocationTower(octaves, hidden_width, location_layers, harmonics, width)
@@ -191,20 +146,32 @@ class GPSClip(ModelMixin, ConfigMixin):
         """The box that coordinates are normalised by."""
         return Box(self.config.south, self.config.west, self.config.north, self.config.east)
 
+    def raw(self, pictures: torch.Tensor) -> torch.Tensor:
+        """What the part that is never trained says of pictures (batch, 3, h, w) in [-1, 1]: DINOv2, or the filters."""
+        if self.config.dinov2_width is None:
+            return self.image_network.bank(pictures)
+        if self.dinov2 is None:
+            raise ValueError("this GPS-CLIP needs its DINOv2: open it with open_gps_clip")
+        return self.dinov2.features(pictures)
+
+    def features_from_raw(self, raw: torch.Tensor) -> torch.Tensor:
+        """Features of what `raw` said."""
+        return self.image_network.from_raw(raw) if self.config.dinov2_width is None else raw
+
     def features(self, pictures: torch.Tensor) -> torch.Tensor:
         """Features of pictures (batch, 3, h, w) in [-1, 1] before the projection, (batch, width).
 
         Precision, coverage and the Fréchet distance are measured on these.
         """
-        if self.config.dinov2_width is None:
-            return self.image_network(resized(pictures, self.config.image_size))
-        if self.dinov2 is None:
-            raise ValueError("this GPS-CLIP needs its DINOv2: open it with open_gps_clip")
-        return self.dinov2.features(pictures)
+        return self.features_from_raw(self.raw(pictures))
+
+    def embed_raw(self, raw: torch.Tensor) -> torch.Tensor:
+        """Unit vectors (batch, width) of what `raw` said."""
+        return F.normalize(self.projection(self.features_from_raw(raw)), dim=1)
 
     def embed_pictures(self, pictures: torch.Tensor) -> torch.Tensor:
         """Unit vectors (batch, width) of pictures (batch, 3, h, w) in [-1, 1]."""
-        return F.normalize(self.projection(self.features(pictures)), dim=1)
+        return self.embed_raw(self.raw(pictures))
 
     def embed_places(self, lat: torch.Tensor, lon: torch.Tensor, heading: torch.Tensor | None = None) -> torch.Tensor:
         """Unit vectors of places.

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
-from gpsdream_app.evaluation.area import Grid, areas_until_found, mass_of_density
+from gpsdream_app.domain.model_card import METRES_PER_DEGREE
+from gpsdream_app.evaluation.area import Grid, areas_until_found
 from gpsdream_app.evaluation.statistics import bootstrap, median
-from gpsdream_app.models.gps_clip import DinoV2, GPSClip, info_nce
+from gpsdream_app.geo.frames import LocalFrame
+from gpsdream_app.models.gps_clip import DinoV2, GPSClip, info_nce, open_gps_clip
 from gpsdream_app.models.location_encoder import frequencies_for_box
-from gpsdream_app.models.pictures import pictures_from_pixels
-from gpsdream_app.photos.prepared import PreparedPhotos, fixed_crops
-from gpsdream_app.training.batches import CropSampler
-from gpsdream_app.training.contrastive import ContrastiveConfig, keep_recipe, train_towers, varied_tones
+from gpsdream_app.photos.prepared import PreparedPhotos, TrainingPhoto
+from gpsdream_app.training.contrastive import (
+    ContrastiveConfig,
+    Loss,
+    Measurement,
+    Report,
+    Stopped,
+    best_steps,
+    keep_recipe,
+    train_towers,
+)
+from gpsdream_app.training.crops import CropCache, CropsConfig, Reduction, build_cache
 
 FACTS_FILE = "gps-clip.json"
 CELL_METRES = 50.0
+REACH_METRES = 75.0
+MOST_MEASURED = 1_000
 
 
 @dataclass(frozen=True)
@@ -30,7 +44,6 @@ class GPSClipConfig(ContrastiveConfig):
     """Settings of GPS-CLIP.
 
     Attributes:
-        image_channels: of the small network; not used with a DINOv2.
         width: of the shared space; the paper takes that of DINOv2.
         hidden_width: of the location tower.
         location_layers: of its MLP.
@@ -43,14 +56,13 @@ class GPSClipConfig(ContrastiveConfig):
         everything: learn the held-out photos too; nothing can then be said about them.
     """
 
-    image_channels: tuple[int, ...] = (32, 64, 128, 192)
-    width: int = 256
-    hidden_width: int = 256
+    width: int = 128
+    hidden_width: int = 128
     location_layers: int = 6
-    target_metres: float = 80.0
+    target_metres: float = 400.0
     with_heading: bool = True
     drop_heading: float = 0.5
-    place_jitter_metres: float = 3.0
+    place_jitter_metres: float = 10.0
     heading_jitter_degrees: float = 5.0
     box_margin_metres: float = 150.0
     everything: bool = False
@@ -62,8 +74,6 @@ def build_gps_clip(prepared: PreparedPhotos, config: GPSClipConfig, dinov2: Dino
     torch.manual_seed(config.seed)
     model = GPSClip(
         **box.to_dict(),
-        image_size=config.image_size,
-        image_channels=config.image_channels,
         dinov2_width=dinov2.width if dinov2 else None,
         dinov2_folder=str(dinov2.folder.resolve()) if dinov2 else "",
         width=config.width,
@@ -72,57 +82,120 @@ def build_gps_clip(prepared: PreparedPhotos, config: GPSClipConfig, dinov2: Dino
         # One MLP for both coordinates takes one number of frequencies: that of the longer side.
         octaves=max(frequencies_for_box(box, config.target_metres)),
         has_heading=config.with_heading and any(photo.heading is not None for photo in prepared.photos),
+        dropout=config.dropout,
     )
     model.dinov2 = dinov2
     return model
 
 
-def gps_clip_loss(
-    model: GPSClip, sampler: CropSampler, config: GPSClipConfig, device: torch.device
-) -> Callable[[int], torch.Tensor]:
-    """The loss of a step, a function of its number alone."""
+class _Lesson:
+    """A GPS-CLIP that learns from reduced features of some photos' crops."""
 
-    def loss(step: int) -> torch.Tensor:
-        batch = sampler.batch(step, config.batch)
-        seed = config.seed * 1_000_003 + step
-        pictures = varied_tones(batch.pictures.to(device), config.tone_jitter, seed)
-        dropped = torch.rand(config.batch, generator=torch.Generator().manual_seed(seed)) < config.drop_heading
-        heading = batch.heading.masked_fill(dropped, torch.nan)
-        places = model.embed_places(batch.lat.to(device), batch.lon.to(device), heading.to(device))
-        return info_nce(model.embed_pictures(pictures), places, model.config.temperature)
+    def __init__(
+        self, model: GPSClip, cache: CropCache, photos: Sequence[TrainingPhoto], config: GPSClipConfig, device: str
+    ) -> None:
+        self.model, self.cache, self.config, self.device = model, cache, config, device
+        self.rows = cache.rows(photos)
+        self.reduction = Reduction.fit(cache.raw[self.rows], config.components, config.seed)
+        self.reduced = self.reduction.apply(cache.raw).to(device)
+        torch.manual_seed(config.seed)
+        linear = nn.Linear(self.reduced.shape[1], config.width)
+        if model.config.dinov2_width is None:
+            model.image_network.linear = linear
+        else:
+            model.projection = linear
+        model.to(device)
 
-    return loss
+    def loss(self, step: int) -> torch.Tensor:
+        """InfoNCE of one step."""
+        config, cache = self.config, self.cache
+        random = np.random.default_rng((config.seed, step))
+        rows = self.rows[torch.from_numpy(random.integers(len(self.rows), size=config.batch))]
+        lat, lon, heading = cache.lat[rows], cache.lon[rows], cache.heading[rows].clone()
+        north, east = torch.from_numpy(random.normal(0, config.place_jitter_metres, (2, config.batch)))
+        heading += torch.from_numpy(random.normal(0, config.heading_jitter_degrees, config.batch))
+        heading[torch.from_numpy(random.random(config.batch) < config.drop_heading)] = torch.nan
+        lat = lat + north / METRES_PER_DEGREE
+        lon = lon + east / METRES_PER_DEGREE / torch.cos(torch.deg2rad(lat))
+        places = self.model.embed_places(*(values.to(self.device) for values in (lat, lon, heading)))
+        pictures = self.model.embed_raw(self.reduced[rows])
+        return info_nce(pictures, places, self.model.config.temperature)
+
+    def finished(self) -> GPSClip:
+        """The model with a map of whole features, to be saved."""
+        model = copy.deepcopy(self.model).cpu()
+        if model.config.dinov2_width is None:
+            model.image_network.linear = self.reduction.undone(model.image_network.linear)
+        else:
+            model.projection = self.reduction.undone(model.projection)
+        return model
+
+
+def _along_photos(photos: Sequence[TrainingPhoto], grid: Grid) -> np.ndarray:
+    """Cells within reach of any photo: where pictures of these streets are looked for."""
+    places = np.array([photo.place_at(across) for photo in photos for across in (0.1, 0.3, 0.5, 0.7, 0.9)])
+    frame = LocalFrame(*grid.box.centre)
+    east, north = frame.to_metres(*grid.centres)
+    x, y = frame.to_metres(places[:, 0], places[:, 1])
+    near = np.zeros(len(grid), dtype=bool)
+    for a, b in zip(x, y, strict=True):
+        near |= np.hypot(east - a, north - b) <= max(REACH_METRES, CELL_METRES)
+    return np.asarray(near.nonzero()[0])
 
 
 @torch.no_grad()
-def held_out_scores(model: GPSClip, prepared: PreparedPhotos, config: GPSClipConfig) -> dict[str, Any]:
-    """What a trained model makes of the held-out photos: GPS score and area, with 95 % intervals by source.
+def _areas(
+    model: GPSClip, raw: torch.Tensor, lat: torch.Tensor, lon: torch.Tensor, photos: Sequence[TrainingPhoto]
+) -> tuple[np.ndarray, float]:
+    """Areas that are searched before the true places are found, km2; and the whole area that is searched."""
+    grid = Grid.of(model.box, CELL_METRES)
+    cells = _along_photos(photos, grid)
+    lats, lons = (torch.from_numpy(values[cells]) for values in grid.centres)
+    logits = (model.embed_raw(raw) @ model.embed_places(lats, lons).T / model.config.temperature).double().cpu()
+    mass = np.zeros((len(raw), len(grid)))
+    mass[:, cells] = (logits + torch.from_numpy(np.log(grid.areas[cells]))).softmax(dim=1).numpy()
+    return areas_until_found(mass, grid, lat.numpy(), lon.numpy()), float(grid.areas[cells].sum())
+
+
+@torch.no_grad()
+def held_out_scores(
+    model: GPSClip, cache: CropCache, *, plain: bool = True, held_out: Sequence[TrainingPhoto] | None = None
+) -> dict[str, Any]:
+    """What a trained model makes of held-out photos, with 95 % intervals by source photograph.
 
     Empty if no photo is held out.
+
+    Args:
+        model: as it is opened.
+        cache: crops of all photos.
+        plain: measure whole crops as they were photographed; else random ones with random looks.
+        held_out: photos to measure; by default those that the split holds out.
     """
-    grid = Grid.of(model.box, CELL_METRES)
-    device = model.device
-    centres = [torch.from_numpy(values).to(device) for values in grid.centres]
-    scores: list[np.ndarray] = []
-    areas: list[np.ndarray] = []
-    sources: list[str] = []
-    for photo in prepared.part(validation=True):
-        crops = list(fixed_crops(prepared, [photo], config.image_size))
-        pictures = pictures_from_pixels([crop.pixels for crop in crops]).to(device)
-        lat, lon = np.array([crop.lat for crop in crops]), np.array([crop.lon for crop in crops])
-        density = model.log_density(pictures, *centres).double().cpu().numpy()
-        areas.append(areas_until_found(mass_of_density(density, grid), grid, lat, lon))
-        places = (torch.from_numpy(values).to(device) for values in (lat, lon))
-        scores.append(model.gps_score(pictures, *places).double().cpu().numpy())
-        sources += [photo.source or photo.name] * len(crops)
-    if not sources:
+    photos = [photo for photo in cache.photos if photo.validation] if held_out is None else held_out
+    rows = cache.rows(photos, plain=plain)
+    if not len(rows):
         return {}
-    return {
+    rows = rows[:: -(-len(rows) // MOST_MEASURED)]
+    raw, lat, lon, heading = cache.raw[rows].float(), cache.lat[rows], cache.lon[rows], cache.heading[rows]
+    areas, searched = _areas(model, raw, lat, lon, cache.photos)
+    pictures = model.embed_raw(raw)
+    sources = cache.sources(rows)
+
+    def score(heading: torch.Tensor | None) -> np.ndarray:
+        cosines = 100 * (pictures * model.embed_places(lat, lon, heading)).sum(dim=1)
+        return cosines.double().numpy()
+
+    result = {
         "cell_metres": CELL_METRES,
-        "box_km2": round(float(grid.areas.sum()), 4),
-        "gps_score": asdict(bootstrap(np.concatenate(scores), groups=sources)),
-        "median_area_km2": asdict(bootstrap(np.concatenate(areas), median, groups=sources)),
+        "searched_km2": round(searched, 4),
+        "gps_score": asdict(bootstrap(score(None), groups=sources)),
+        "median_area_km2": asdict(bootstrap(areas, median, groups=sources)),
     }
+    if model.config.has_heading and bool(torch.isfinite(heading).all()):
+        right, wrong = score(heading), score((heading + 180) % 360)
+        result["gps_score_with_heading"] = asdict(bootstrap(right, groups=sources))
+        result["side_of_the_street"] = asdict(bootstrap((right > wrong).astype(float), groups=sources))
+    return result
 
 
 def train_gps_clip(
@@ -131,9 +204,11 @@ def train_gps_clip(
     config: GPSClipConfig,
     *,
     dinov2: Path | None = None,
+    crops: CropsConfig | None = None,
+    cache: Path | None = None,
     device: str = "cpu",
-    report: Callable[[int, int, str], None] | None = None,
-    stopped: Callable[[], bool] | None = None,
+    report: Report | None = None,
+    stopped: Stopped | None = None,
 ) -> Path | None:
     """Train a GPS-CLIP, or go on with one that was interrupted.
 
@@ -141,7 +216,9 @@ def train_gps_clip(
         prepared: the photos; held-out ones are only measured, unless the settings say otherwise.
         out: folder of the run.
         config: settings.
-        dinov2: folder of a DINOv2; None for a small network of our own.
+        dinov2: folder of a DINOv2; None for filters of our own.
+        crops: how the crops look.
+        cache: folder of the crops' features, which judges with the same eyes can share; `out`/crops by default.
         device: name of the device.
         report: told (step, steps, text).
         stopped: asked after every step; True saves and ends.
@@ -157,30 +234,61 @@ def train_gps_clip(
         raise GPSDreamError(
             ErrorKind.BAD_PHOTO, "There are no photos to train a GPS-CLIP on.", "Hold out fewer of them."
         )
+    crops = crops or CropsConfig()
     tower = DinoV2.open(dinov2) if dinov2 else None
-    sources = sorted({photo.source or photo.name for photo in photos})
-    recipe = {**asdict(config), "dinov2": dinov2.name if dinov2 else None, "sources": sources}
+    sources = sorted({photo.source_name for photo in photos})
+    recipe = {
+        **asdict(config),
+        "crops": asdict(crops),
+        "dinov2": dinov2.name if dinov2 else None,
+        "sources": sources,
+    }
     keep_recipe(out, recipe)
-    model = build_gps_clip(prepared, config, tower).to(device)
-    sampler = CropSampler(
-        prepared,
-        photos,
-        config.image_size,
-        smallest_scale=config.smallest_scale,
-        place_jitter_metres=config.place_jitter_metres,
-        heading_jitter_degrees=config.heading_jitter_degrees,
-        seed=config.seed,
+    eyes = build_gps_clip(prepared, config, tower).to(device).eval()
+    found = build_cache(
+        prepared, cache or out / "crops", eyes.raw, crops, device=device, report=report, stopped=stopped
     )
-    loss = gps_clip_loss(model, sampler, config, torch.device(device))
-    if not train_towers(model, loss, out, config, text="GPS-CLIP", report=report, stopped=stopped):
+    if found is None:
+        return None
+
+    def lesson(some: Sequence[TrainingPhoto]) -> _Lesson:
+        return _Lesson(build_gps_clip(prepared, config, tower), found, some, config, device)
+
+    lessons: dict[int, _Lesson] = {}
+
+    def make(some: list[TrainingPhoto]) -> tuple[nn.Module, Loss]:
+        made = lesson(some)
+        lessons[id(made.model)] = made
+        return made.model, made.loss
+
+    def judge(model: nn.Module, left_out: list[TrainingPhoto]) -> Measurement:
+        made = lessons[id(model)]
+        rows = found.rows(left_out, plain=True)
+        areas, _ = _areas(made.model, made.reduced[rows], found.lat[rows], found.lon[rows], found.photos)
+        # The geometric mean tells more than the median of few photos.
+        return Measurement(float(np.log(areas).mean()))
+
+    best = best_steps(photos, out, config, make=make, judge=judge, text="GPS-CLIP", report=report, stopped=stopped)
+    if best is None:
+        return None
+    last = lesson(photos)
+    if not train_towers(
+        last.model, last.loss, out, config, until=best.steps, text="GPS-CLIP", report=report, stopped=stopped
+    ):
         return None
     folder = out / "gps-clip"
-    model.save_pretrained(folder, safe_serialization=True)
+    last.finished().half().save_pretrained(folder, safe_serialization=True)
     facts = {
         "trained_on": sources,
-        "samples": config.steps * config.batch,
-        "held_out": {} if config.everything else held_out_scores(model, prepared, config),
+        "steps": best.steps,
+        "samples": best.steps * config.batch,
+        "cross_validation": {"mean log area": best.curve} if best.curve else {},
+        "held_out": {},
         "settings": json.loads(json.dumps(recipe)),
     }
+    if not config.everything:
+        model = open_gps_clip(folder, dinov2)
+        facts["held_out"] = held_out_scores(model, found)
+        facts["held_out_with_random_looks"] = held_out_scores(model, found, plain=False)
     (folder / FACTS_FILE).write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
     return folder

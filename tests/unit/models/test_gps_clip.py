@@ -8,14 +8,14 @@ from safetensors.torch import load_file, save_file
 from transformers import Dinov2Config, Dinov2Model
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
-from gpsdream_app.models.gps_clip import DinoV2, GPSClip, info_nce, open_gps_clip, resized
+from gpsdream_app.models.gps_clip import DinoV2, GPSClip, info_nce, open_gps_clip
 
 BOX = {"south": 40.730, "west": -73.999, "north": 40.788, "east": -73.955}
 
 
 def tiny(**settings: object) -> GPSClip:
     torch.manual_seed(0)
-    sizes = {"image_size": 16, "image_channels": (8, 16), "width": 12, "hidden_width": 8, "has_heading": True}
+    sizes = {"width": 12, "hidden_width": 8, "has_heading": True}
     return GPSClip(**{**BOX, **sizes, **settings}).eval()
 
 
@@ -87,13 +87,6 @@ def test_info_nce_in_closed_form() -> None:
     expected = torch.log(1 + 3 * torch.exp(torch.tensor(-1 / 0.5)))
     assert torch.allclose(info_nce(axes, axes, 0.5), expected)
     assert torch.allclose(info_nce(axes[:1].expand(4, -1), axes[:1].expand(4, -1), 0.07), torch.tensor(4.0).log())
-
-
-def test_pictures_of_any_size_are_seen_as_their_middle_square() -> None:
-    wide = pictures(1, 32).repeat(1, 1, 1, 2)
-    assert resized(wide, 16).shape == (1, 3, 16, 16)
-    assert torch.equal(resized(pictures(1, 16), 16), pictures(1, 16))
-    assert torch.equal(resized(wide, 32), wide[..., 16:48])
 
 
 def test_a_saved_model_is_the_same_when_it_is_opened(tmp_path: Path) -> None:
