@@ -25,9 +25,7 @@ APART_METRES = 150.0  # a nearer place is hardly another one
 # Measured on pictures of a small model of Fifth Avenue: the share of 24 places is the same with 4 draws as with 16, and
 # the typicality itself is known to about a third of its size with 8.
 DRAWS, DRAWS_OF_OTHERS = 8, 4
-
-
-# Two draws tell a place from nearly all others, and cost a quarter of drawing.
+# Two draws tell a place from nearly all others. Against six they take 0.28 s of one core, where drawing takes 1.6 s.
 RANK_PLACES, DRAWS_OF_RANK = 6, 2
 SMALL_WEIGHTS = 100_000_000  # of a U-Net for which that is quick, and many pictures in one pass need little memory
 BATCH, BATCH_OF_LARGE = 32, 4

@@ -365,7 +365,17 @@ def test_json_that_is_no_request_gives_a_sentence(tmp_path: Path, text: str) -> 
 
 @pytest.mark.parametrize(
     "change",
-    [{"id": "../../x"}, {"id": 5}, {"created": "yesterday"}, {"seconds": "x"}, {"width": 10**400}, {"job_id": None}],
+    [
+        {"id": "../../x"},
+        {"id": 5},
+        {"created": "yesterday"},
+        {"seconds": "x"},
+        {"width": 10**400},
+        {"job_id": None},
+        {"typicality_rank": 1.5},
+        {"typicality_rank": "x"},
+        {"places_compared": -1},
+    ],
     ids=str,
 )
 def test_a_result_of_the_wrong_kind_is_not_believed(tmp_path: Path, change: dict[str, Any]) -> None:
