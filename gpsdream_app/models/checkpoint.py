@@ -150,6 +150,15 @@ def save_pipeline(pipeline: GPSDiffusionPipeline, folder: Path, card: ModelCard,
             part.load_state_dict(exact[name])
         if progress_bars:
             diffusers.utils.logging.enable_progress_bar()
+    for path in (folder / INDEX_FILE, *folder.glob("*/*config.json")):
+        _forget_origin(path)
     temporary = folder / (CARD_FILE + ".part")
     temporary.write_text(card.to_json(), encoding="utf-8")
     temporary.replace(folder / CARD_FILE)
+
+
+def _forget_origin(path: Path) -> None:
+    """Take the folder that a part was loaded from out of its settings: a path names its owner."""
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    if settings.pop("_name_or_path", None) is not None:
+        path.write_text(json.dumps(settings, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -84,6 +84,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--out", type=Path, required=True, help="folder of the run; an interrupted run is resumed")
     result.add_argument("--config", type=Path, help="recipe (JSON); the settings that it leaves out have defaults")
     result.add_argument("--base", type=Path, help="Stable Diffusion 1.x or 2.x folder to start from")
+    result.add_argument("--start-from", type=Path, help="GPSDream model folder whose weights to start from")
     result.add_argument("--name", help="name and title of the model")
     result.add_argument("--steps", type=whole_number, help="optimiser steps in all")
     result.add_argument("--batch", type=whole_number, help="pictures per step")
@@ -171,6 +172,7 @@ def main(arguments: list[str] | None = None) -> int:
             config,
             Listener(reporter.stage, reporter.progress, reporter.stopped),
             base=options.base,
+            start=options.start_from,
         )
         model = run.run(options.photos)
     except GPSDreamError as error:

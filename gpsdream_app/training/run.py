@@ -23,8 +23,9 @@ from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.model_card import Example, ModelCard
 from gpsdream_app.domain.places import Place
 from gpsdream_app.generation.previews import fit_preview
+from gpsdream_app.library.model_folders import read_card
 from gpsdream_app.library.paths import catalogue_path
-from gpsdream_app.models.checkpoint import save_pipeline
+from gpsdream_app.models.checkpoint import load_pipeline, save_pipeline
 from gpsdream_app.models.codec import LappedAutoencoder
 from gpsdream_app.models.pictures import pictures_from_pixels
 from gpsdream_app.models.pipeline import GPSDiffusionPipeline
@@ -81,7 +82,15 @@ def vocabulary_of(photos: Sequence[TrainingPhoto], synonyms: Mapping[str, Sequen
 class TrainingRun:
     """One output folder: prepared photos, codec, checkpoints, log, and in the end the model."""
 
-    def __init__(self, out: Path, config: TrainConfig, listener: Listener, *, base: Path | None = None) -> None:
+    def __init__(
+        self,
+        out: Path,
+        config: TrainConfig,
+        listener: Listener,
+        *,
+        base: Path | None = None,
+        start: Path | None = None,
+    ) -> None:
         """Set up a run.
 
         Args:
@@ -89,8 +98,18 @@ class TrainingRun:
             config: recipe.
             listener: who is told.
             base: Stable Diffusion folder to start from; None trains a small model from nothing.
+            start: GPSDream model to go on from, with its sizes, words and box instead of the recipe's.
+
+        Raises:
+            GPSDreamError: if there are two models to start from.
         """
-        self.out, self.config, self.listener, self.base = out, config, listener, base
+        if base is not None and start is not None:
+            raise GPSDreamError(
+                ErrorKind.BAD_REQUEST, "A run starts from one model.", "Give either --base or --start-from, not both."
+            )
+        self.out, self.config, self.listener, self.base, self.start = out, config, listener, base, start
+        # Read at once: the run may write its own model where this one lies.
+        self._before = read_card(start) if start is not None else None
         # Moments of words that no photo has shown for a while fade into denormal numbers, which a CPU multiplies
         # some hundred times more slowly than zeros.
         torch.set_flush_denormal(True)
@@ -131,7 +150,8 @@ class TrainingRun:
             self.out,
             self.config.loop,
             self.config.loss,
-            train_text=self.base is None,
+            # A text encoder of Stable Diffusion stays as it is.
+            train_text=isinstance(pipeline.vae, LappedAutoencoder),
             samples=self._samples(prepared),
             sampling=self._sampling(),
         )
@@ -142,7 +162,11 @@ class TrainingRun:
 
     def _keep_recipe(self) -> None:
         path = self.out / "recipe.json"
-        recipe = {**self.config.to_dict(), "base": self.base.name if self.base else None}
+        recipe = {
+            **self.config.to_dict(),
+            "base": self.base.name if self.base else None,
+            "start": self.start.name if self.start else None,
+        }
         text = json.dumps(recipe, indent=1, ensure_ascii=False)
         if path.exists():
             try:
@@ -153,7 +177,7 @@ class TrainingRun:
                     f"The recipe of the run in “{self.out.name}” ({path.name}) is damaged.",
                     "Delete that file to go on with the recipe given now, or give another folder with --out.",
                 ) from None
-            for part in ("model", "base"):
+            for part in ("model", "base", "start"):
                 if before.get(part) != json.loads(text)[part]:
                     raise GPSDreamError(
                         ErrorKind.BAD_REQUEST,
@@ -202,6 +226,10 @@ class TrainingRun:
         config = self.config
         box = prepared.box(config.data.box_margin_metres)
         has_heading = any(photo.heading is not None for photo in prepared.photos)
+        if self.start is not None:
+            pipeline = load_pipeline(self.start)
+            sampler.side = self._side(pipeline)
+            return pipeline
         if self.base is None:
             pipeline = build_small(
                 config.model,
@@ -273,11 +301,13 @@ class TrainingRun:
             loop = self.config.loop
             if loop.hold_out_until is None:
                 return FreshLatents(pipeline.vae, sampler, prepared)
+            everything = self._sampler(prepared, prepared.photos)
+            everything.side = sampler.side
             return FreshLatents(
                 pipeline.vae,
                 sampler,
                 prepared,
-                everything=self._sampler(prepared, prepared.photos),
+                everything=everything,
                 everything_from=loop.hold_out_until * loop.accumulate * PartialState().num_processes,
             )
         return CachedLatents.build(
@@ -335,31 +365,38 @@ class TrainingRun:
         scores = {"autoencoder_psnr_db": {"value": round(psnr(decoded, pictures), 2), "on": measured_on}}
         choices: dict[str, Any] = {
             "data": asdict(config.data),
-            "model": asdict(config.model),
+            "model": self._before.choices.get("model") if self._before else asdict(config.model),
             "loss": asdict(config.loss),
             "loop": asdict(config.loop),
-            "location_encoder": dict(pipeline.location_encoder.config),
+            # Not where diffusers read it from.
+            "location_encoder": {
+                name: value for name, value in pipeline.location_encoder.config.items() if not name.startswith("_")
+            },
             "null_text": pipeline.config.null_text,
             "vocabulary": vocabulary_of(learned, config.data.synonyms),
         }
         if not isinstance(pipeline.vae, LappedAutoencoder):
             scale = pipeline.vae.config.scaling_factor
             choices["preview_matrix"] = fit_preview(latents.float() * scale, pictures)
+        seen = {photo.source_name for photo in learned}
+        seen_before = set(self._before.training.get("sources", ())) if self._before else set()
+        samples_before = int(self._before.training.get("samples_seen", 0)) if self._before else 0
         training = {
             "data": card.data,
             "source": card.data_source,
             "licence": card.data_licence,
             "photos": len(photos) + len(held_out) * released,
             "photos_held_out": 0 if released else len(held_out),
-            "sources": sorted({photo.source_name for photo in learned}),
-            "held_out_sources": [] if released else sorted({photo.source_name for photo in held_out}),
+            "sources": sorted(seen | seen_before),
+            "held_out_sources": sorted({photo.source_name for photo in held_out} - seen - seen_before),
             "photos_held_out_before_step": {"photos": len(held_out), "step": until} if released else None,
             "steps": loop.step,
-            "samples_seen": loop.samples_seen,
+            "samples_seen": loop.samples_seen + samples_before,
             "hours": round((loop.seconds_before + time.monotonic() - loop.started) / 3600, 2),
             "hardware": f"{loop.accelerator.device.type}, {platform.machine()}, {torch.get_num_threads()} threads",
             "finished": datetime.datetime.now(datetime.UTC).date().isoformat(),
             "base": self.base.name if self.base else None,
+            "started_from": self._before.name if self._before else None,
         }
         return ModelCard(
             name=card.name,

@@ -20,6 +20,7 @@ from gpsdream_app.domain.errors import GPSDreamError
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.generation.draw import Painter
 from gpsdream_app.library.model_folders import read_card, verify_model
+from gpsdream_app.models.checkpoint import load_pipeline
 from gpsdream_app.training.__main__ import main
 from gpsdream_app.training.config import TrainConfig
 from gpsdream_app.training.run import Listener, TrainingRun
@@ -68,6 +69,30 @@ def test_a_run_leaves_a_model_that_draws(finished: Path) -> None:
     example = card.examples[0]
     [(_, picture)] = painter.draw(GenerateRequest(example.place, example.prompt, steps=2))
     assert picture.size == (32, 32)
+
+
+def test_a_run_that_starts_from_a_model_goes_on_from_its_weights(finished: Path, street: Path, tmp_path: Path) -> None:
+    before = load_pipeline(finished / "model")
+    # Without learning anything, the model that comes out is the one that went in.
+    still = replace(CONFIG, loop=replace(CONFIG.loop, steps=1, learning_rate=1e-12, weight_decay=0.0, ema_decay=0.0))
+    # Sizes come from the model, whatever the recipe says.
+    still = replace(still, model=replace(still.model, image_size=64))
+    out = tmp_path / "more"
+    assert TrainingRun(out, still, listener(), start=finished / "model").run(street) == out / "model"
+    after = load_pipeline(out / "model")
+    for name, weights_before in before.unet.state_dict().items():
+        assert torch.allclose(weights_before, after.unet.state_dict()[name], atol=1e-4), name
+    card, card_before = read_card(out / "model"), read_card(finished / "model")
+    assert card.image_size == 32
+    assert card.training["samples_seen"] == card_before.training["samples_seen"] + 4
+    assert card.training["started_from"] == card_before.name
+    assert card.training["sources"] == card_before.training["sources"]
+    assert set(card.training["held_out_sources"]) == set(card_before.training["held_out_sources"])
+    assert not set(card.training["sources"]) & set(card.training["held_out_sources"])
+    texts = [path.read_text(encoding="utf-8") for path in (out / "model").rglob("*.json")]
+    assert not any(str(finished) in text for text in texts)
+    with pytest.raises(GPSDreamError, match="one model"):
+        TrainingRun(out, still, listener(), base=out, start=out)
 
 
 def test_log_curve_and_validation_pictures(finished: Path) -> None:
