@@ -9,7 +9,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,15 +71,16 @@ def parser() -> argparse.ArgumentParser:
 class _Clock:
     """Turns the steps of one judge after the other into one number with the time that is left."""
 
-    def __init__(self, say: Callable[[int, int, str], None], judges: int, steps_each: int) -> None:
-        self._say, self._total = say, judges * steps_each
+    def __init__(self, say: Callable[[int, int, str], None], steps: Sequence[int]) -> None:
+        """Make a clock for judges with so many steps each, folds included."""
+        self._say, self._steps, self._total = say, steps, sum(steps)
         self._before, self._last, self._label = 0, 0, ""
         self._started: float | None = None
         self._first = 0
 
-    def judge_done(self, judges: int, steps_each: int) -> None:
-        """Count a finished judge as whole, even if it stopped early."""
-        self._before, self._last, self._label = judges * steps_each, 0, ""
+    def judge_done(self, judges: int) -> None:
+        """Count finished judges as whole, even if they stopped early."""
+        self._before, self._last, self._label = sum(self._steps[:judges]), 0, ""
 
     def report(self, done: int, total: int, text: str) -> None:
         """Say how a judge goes: `text` is “GPS-CLIP, fold 1 of 4: loss 1.2”, or something else that is counted."""
@@ -189,8 +190,7 @@ def train_judges(
         stages.append((TEXT_CLIP, train_text_clip, config.text_clip, {"cache": filters}))
         if has_tags:
             stages.append((PROBE, train_word_probe, config.probe, {"cache": filters}))
-    each = max(stage[2].steps * (stage[2].folds + 1) for stage in stages)
-    clock = _Clock(reporter.stage, len(stages), each)
+    clock = _Clock(reporter.stage, [stage[2].steps * (stage[2].folds + 1) for stage in stages])
     folders: dict[str, Path] = {}
     for number, (name, train, settings, extra) in enumerate(stages):
         folder = train(
@@ -205,7 +205,7 @@ def train_judges(
         )
         if folder is None:
             return None
-        clock.judge_done(number + 1, each)
+        clock.judge_done(number + 1)
         # Made beside it and renamed: a judge is there as a whole or not at all.
         temporary = out / f"{name}.part"
         shutil.rmtree(temporary, ignore_errors=True)
