@@ -368,8 +368,9 @@ class QualityPage(QFrame):
             self.hint.setVisible(bool(self.hint.text()))
             self.anyway.setVisible(seen and self._photos is not None)
         empty = measuring.read and measuring.shown is None
-        asking = card is not None and not running and (self._asked or (empty and failure is None))
+        asking = card is not None and not running and (self._asked or empty)
         self.asking.setVisible(asking)
+        self.again.setVisible(not asking)
         self.close_asking.setVisible(self._asked and not empty)
         self.measure.setVisible(card is not None and not running and not asking)
         self.photos.setText(str(self._photos) if self._photos else self.tr("None chosen yet"))

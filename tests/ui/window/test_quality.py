@@ -163,8 +163,11 @@ def test_a_report_that_has_gone_is_a_sentence(rig: Rig) -> None:
     (folder / "report.html").unlink()
     page = go(rig)
     assert page.failure.text() == "The report cannot be read."
-    QTest.mouseClick(page.dismiss, LEFT)
+    QTest.mouseClick(page.again, LEFT)
     assert not page.failing.isVisible()
+    assert page.asking.isVisible()
+    QTest.mouseClick(page.close_asking, LEFT)
+    assert not page.asking.isVisible()
 
 
 def test_without_a_report_the_page_offers_to_measure(rig: Rig, tmp_path: Path) -> None:
@@ -233,8 +236,8 @@ def test_a_process_that_dies_or_does_not_start_is_a_sentence(rig: Rig, tmp_path:
     assert "no memory" in failure.details
     for label in page.findChildren(QLabel):
         assert label.textFormat() is Qt.TextFormat.PlainText or not label.text()
-    QTest.mouseClick(page.again, LEFT)
     assert page.asking.isVisible()
+    assert not page.again.isVisible()
     rig.session.measuring.command = (str(tmp_path / "nowhere"),)
     QTest.mouseClick(page.begin, LEFT)
     settled(rig)
