@@ -8,12 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.requests import MAX_SEED
 from gpsdream_app.evaluation.baselines import Question
+from gpsdream_app.geo.frames import LocalFrame
 from gpsdream_app.photos.prepared import Crop, PreparedPhotos, TrainingPhoto, View, crop_photo
 
 MOST_TAGS = 3
@@ -101,6 +103,34 @@ def photos_to_ask(sides: Sides, card: ModelCard, *, seen_too: bool) -> tuple[Tra
             "--seen-too: the report then says so in its title.",
         )
     return sides.held_out
+
+
+def sample(photos: Sequence[TrainingPhoto], asked: Sequence[TrainingPhoto], most: int, seed: int) -> list[int]:
+    """Numbers of as many photos of a large collection as are worth the time.
+
+    A quarter of them are drawn from those that may be asked about; then come the nearest others of each, so that there
+    is a nearest training photo, and what is left over is drawn from all.
+
+    Args:
+        photos: all of them.
+        asked: those that may be asked about.
+        most: photos in the end.
+        seed: decides which.
+    """
+    if len(photos) <= most:
+        return list(range(len(photos)))
+    random = np.random.default_rng((seed, 2))
+    may = {id(photo) for photo in asked}
+    numbers = np.array([number for number, photo in enumerate(photos) if id(photo) in may])
+    others = np.array([number for number, photo in enumerate(photos) if id(photo) not in may], dtype=np.int64)
+    kept = set(random.permutation(numbers)[: max(1, most // 4)].tolist())
+    if len(others):
+        frame = LocalFrame(photos[0].lat, photos[0].lon)
+        metres = np.array([frame.to_metres(photo.lat, photo.lon) for photo in photos])
+        _, near = cKDTree(metres[others]).query(metres[sorted(kept)], k=min(2, len(others)))
+        kept |= set(others[np.unique(near)].tolist())
+    rest = [number for number in random.permutation(len(photos)).tolist() if number not in kept]
+    return sorted([*kept, *rest[: most - len(kept)]])
 
 
 def standing_crops(prepared: PreparedPhotos, photos: Iterable[TrainingPhoto], side: int) -> list[tuple[str, Crop]]:

@@ -28,7 +28,7 @@ from gpsdream_app.evaluation.baselines import FOUND_ROWS, Row, address_of, condi
 from gpsdream_app.evaluation.drawing import Artist, Guidance, Progress
 from gpsdream_app.evaluation.page import Shown, write_page
 from gpsdream_app.evaluation.plan import EvaluationSettings, Plan, plan_of
-from gpsdream_app.evaluation.questions import Sides, ask, part_photos, photos_to_ask, standing_crops
+from gpsdream_app.evaluation.questions import Sides, ask, part_photos, photos_to_ask, sample, standing_crops
 from gpsdream_app.evaluation.report import plain_table
 from gpsdream_app.evaluation.scores import Judges, Scorer, open_judges, search_area
 from gpsdream_app.evaluation.sections import (
@@ -64,6 +64,7 @@ REPORT_PAGE, REPORT_JSON, REPORT_TABLE, PICTURES = "report.html", "report.json",
 UNFINISHED = ".unfinished-"
 PREPARING_SHARE = 0.04  # of the whole time, by and large
 LEAST_STORED_SIDE = 256
+MOST_PHOTOS = 1_000  # whose pixels are read
 
 Report = Callable[[int, int, str], None]
 
@@ -130,12 +131,17 @@ class Evaluation:
             records = photos_of(given, catalogue, self.cancelled, fewest=1, purpose="an evaluation")
         self.progress.advance(0)
         chosen = training_photos(records, ())
-        photos_to_ask(
-            part_photos([photo for _, photo in chosen], self.card), self.card, seen_too=self.settings.seen_too
-        )
+        photos = [photo for _, photo in chosen]
+        asked = photos_to_ask(part_photos(photos, self.card), self.card, seen_too=self.settings.seen_too)
+        numbers = sample(photos, asked, MOST_PHOTOS, self.settings.seed)
+        if len(numbers) < len(photos):
+            self.warnings.append(
+                f"Of the folder’s {len(photos):,} photos, {len(numbers):,} were looked at: some of those that may be "
+                "asked about, those that lie nearest to them, and others by chance."
+            )
         try:
             return write_prepared(
-                chosen,
+                [chosen[number] for number in numbers],
                 folder,
                 side=max(LEAST_STORED_SIDE, self.card.image_size),
                 area=picture_area(self.card),

@@ -119,7 +119,7 @@ class SearchArea:
 
 
 def search_area(judge: GPSClip, places: Sequence[tuple[float, float]], coverage: Coverage | None) -> SearchArea:
-    """Cells of the judge's box within 75 m of a photo of the folder or of the model's coverage.
+    """Cells of the judge's box that come within 75 m east, west, north or south of a photo or the model's coverage.
 
     A picture of a street is looked for along the streets that were photographed, not in rivers and in parts of the
     box that no photo shows: the same for every row, so no row gains by it.
@@ -138,11 +138,15 @@ def search_area(judge: GPSClip, places: Sequence[tuple[float, float]], coverage:
     area = abs((corners[1][0] - corners[0][0]) * (corners[1][1] - corners[0][1]))
     cell = max(SMALLEST_CELL_METRES, math.sqrt(area / MOST_CELLS))
     grid = Grid.of(box, cell)
-    east, north = frame.to_metres(*grid.centres)
+    spots = np.array([frame.to_metres(*place) for place in known])
     near = np.zeros(len(grid), dtype=bool)
     reach = max(REACH_METRES, cell)
-    for place_east, place_north in {tuple(np.round(frame.to_metres(*place), 1)) for place in known}:
-        near |= (np.abs(east - place_east) <= reach) & (np.abs(north - place_north) <= reach)
+    # Every place is moved about by steps of half a cell at most, and marks the cells that it comes into.
+    shifts = np.linspace(-reach, reach, 2 * math.ceil(2 * reach / cell) + 1)
+    for east in shifts:
+        for north in shifts:
+            numbers = grid.cell_of(*frame.to_degrees(spots[:, 0] + east, spots[:, 1] + north))
+            near[numbers[numbers >= 0]] = True
     cells = np.flatnonzero(near)
     return SearchArea(grid, cells if len(cells) else np.arange(len(grid)))
 

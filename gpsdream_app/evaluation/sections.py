@@ -433,12 +433,14 @@ def located_by_loss(
         JSON values; empty if the plan leaves this out, or there is only one cell.
     """
     chosen = _each_once(asked)[: plan.located_photos]
+    if len(chosen) < 2:
+        return {}
     spots = np.array([photo.place_at(across) for photo in photos for across in np.linspace(0.05, 0.95, 7)])
     spots = np.concatenate([spots, [(one.question.place.lat, one.question.place.lon) for one in chosen]])
     grid = Grid.of(_box_around(spots), LOSS_CELL_METRES)
     numbers = grid.cell_of(spots[:, 0], spots[:, 1])
     cells = np.unique(numbers)
-    if len(chosen) < 2 or len(cells) < 2:
+    if len(cells) < 2:
         return {}
     middles = [tuple(spots[numbers == cell].mean(axis=0)) for cell in cells]
     settings = NoiseSettings(draws=plan.located_draws, seed=seed)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from gpsdream_app.domain.errors import GPSDreamError
-from gpsdream_app.evaluation.questions import ask, file_name, part_photos, photos_to_ask, standing_crops
+from gpsdream_app.evaluation.questions import ask, file_name, part_photos, photos_to_ask, sample, standing_crops
 from gpsdream_app.photos.prepared import PreparedPhotos, PreparedWriter, TrainingPhoto, View
 from tests.unit.evaluation.conftest import card_with_sources
 
@@ -97,3 +97,16 @@ def test_no_question_is_asked_twice(prepared: PreparedPhotos) -> None:
 def test_photos_without_words_ask_without_words(prepared: PreparedPhotos) -> None:
     (only,) = ask(prepared, prepared.photos[3:], 16, 5)
     assert (only.question.prompt, only.kind) == ("", "none")
+
+
+def test_of_many_photos_some_are_kept_with_their_neighbours() -> None:
+    photos = [TrainingPhoto(f"{number}.jpg", 40.74 + 0.0001 * number, -73.99) for number in range(200)]
+    asked = photos[::10]
+    kept = sample(photos, asked, 30, 0)
+    assert kept == sorted(set(kept)) == sample(photos, asked, 30, 0) != sample(photos, asked, 30, 1)
+    assert len(kept) == 30
+    own = [number for number in kept if number % 10 == 0]
+    assert len(own) >= 7
+    assert sum(number + 1 in kept and max(number - 1, 1) in kept for number in own) >= 7
+    assert sample(photos, asked, 200, 0) == list(range(200))
+    assert len(sample(photos, photos, 30, 0)) == 30
