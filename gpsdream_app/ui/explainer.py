@@ -290,11 +290,11 @@ def _alike(first: QImage, second: QImage) -> bool:
 
 # From what was hardly looked at to what was looked at most: the rest sinks into the dark, lamplight falls on it.
 RAMP = (
-    (0.0, (10, 14, 26), 0.8),
-    (0.3, (44, 26, 52), 0.66),
-    (0.55, (158, 66, 34), 0.46),
-    (0.8, (255, 166, 44), 0.48),
-    (1.0, (255, 222, 96), 0.62),
+    (0.0, (8, 12, 24), 0.86),
+    (0.3, (40, 22, 48), 0.74),
+    (0.55, (150, 58, 24), 0.5),
+    (0.8, (255, 150, 30), 0.36),
+    (1.0, (255, 206, 80), 0.4),
 )
 
 

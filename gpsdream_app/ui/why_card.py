@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import (
+    QColor,
     QEnterEvent,
     QFocusEvent,
     QFont,
@@ -229,7 +230,7 @@ class Legend(QWidget):
             )
             painter.setPen(Qt.PenStyle.NoPen)
             # What lies under the map's colours is a picture; a middle grey stands for it.
-            painter.setBrush(self._theme.colour("text_faint"))
+            painter.setBrush(QColor("#a2a6ab"))
             painter.drawRoundedRect(bar, 4, 4)
             shade = QLinearGradient(bar.topLeft(), bar.topRight())
             for step in range(11):
