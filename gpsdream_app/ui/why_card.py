@@ -239,6 +239,14 @@ class Legend(QWidget):
             painter.drawRoundedRect(bar, 4, 4)
 
 
+class _Body(QWidget):
+    """What is scrolled: as high as its lines are at its width, and no higher because they might be narrower."""
+
+    def minimumSizeHint(self) -> QSize:
+        """Leave the height to the width."""
+        return QSize(80, 0)
+
+
 class WhyCard(QScrollArea):
     """Stands in the form's place while a picture is explained."""
 
@@ -250,7 +258,7 @@ class WhyCard(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        body = QWidget(self)
+        body = _Body(self)
         body.setObjectName("panelBody")
         self.setWidget(body)
         column = QVBoxLayout(body)
