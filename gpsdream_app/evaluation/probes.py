@@ -9,17 +9,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
 from numpy.typing import ArrayLike
-from torch import nn
 from torch.nn import functional as F
 
-from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.places import Place
 from gpsdream_app.evaluation.statistics import (
     Floats,
@@ -29,8 +25,7 @@ from gpsdream_app.evaluation.statistics import (
     weighted_mean,
 )
 from gpsdream_app.geo.frames import LocalFrame
-from gpsdream_app.models.filters import FilterNetwork
-from gpsdream_app.models.weights import copy_out_of_file, refuse_missing_weights
+from gpsdream_app.models.word_probe import WordProbe as WordProbe
 
 CARD_FILE = "probe.json"
 REACH_METRES = 300.0
@@ -157,88 +152,7 @@ def balanced_threshold(scores: ArrayLike, truth: ArrayLike) -> float:
     return float((values[count - 1] + values[count]) / 2)
 
 
-# -- the probe --
-
-
-class WordProbe(ModelMixin, ConfigMixin):
-    """Which words fit a picture: one yes or no per word, from filters and a small learned map.
-
-    Args:
-        words: names of the answers.
-        tags: for each word, the tags that stand for it; any of them is enough.
-        thresholds: probability from which a word counts as found.
-        width: of the learned features.
-        dropout: in training.
-    """
-
-    config_name = "config.json"
-
-    @register_to_config
-    def __init__(
-        self,
-        words: tuple[str, ...],
-        tags: tuple[tuple[str, ...], ...] = (),
-        thresholds: tuple[float, ...] = (),
-        width: int = 64,
-        dropout: float = 0.0,
-    ) -> None:
-        super().__init__()
-        self.image_network = FilterNetwork(width, dropout)
-        self.answers = nn.Linear(width, len(words))
-
-    @classmethod
-    def open(cls, folder: Path) -> WordProbe:
-        """Open a probe's folder, from safetensors only and without a network.
-
-        Raises:
-            GPSDreamError: if it holds no probe, or is damaged.
-        """
-        try:
-            probe, loading = cls.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, low_cpu_mem_usage=False, output_loading_info=True
-            )
-            refuse_missing_weights(loading)
-            if not len(probe.words) == len(probe.thresholds) == len(probe.config.tags):
-                raise ValueError("words, tags and thresholds do not agree")
-        except Exception as error:  # diffusers and safetensors raise a wide variety
-            raise GPSDreamError(
-                ErrorKind.MODEL_CORRUPT if folder.is_dir() else ErrorKind.MODEL_MISSING,
-                f"“{folder.name}” is not a probe of words, or it is damaged.",
-                "Train one with `gpsdream train-gps-clip`, or give another folder.",
-                details=repr(error),
-            ) from None
-        copy_out_of_file(probe)
-        return cast(WordProbe, probe.eval())
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """Names of the answers."""
-        return tuple(self.config.words)
-
-    @property
-    def thresholds(self) -> torch.Tensor:
-        """(words,): the probability from which a word counts as found."""
-        return torch.tensor(self.config.thresholds, dtype=torch.float32)
-
-    def truth(self, tags: Sequence[str]) -> list[float]:
-        """What the right answers to a picture with these tags are, 0 or 1 for each word."""
-        own = set(tags)
-        return [float(any(tag in own for tag in some)) for some in self.config.tags]
-
-    def logits_from_raw(self, raw: torch.Tensor) -> torch.Tensor:
-        """Logits (batch, words) of what the filters say, (batch, their width)."""
-        return self.answers(self.image_network.from_raw(raw))
-
-    @torch.no_grad()
-    def scores(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Probability of each word, (batch, words), in pictures (batch, 3, h, w) in [-1, 1]."""
-        raw = self.image_network.bank(pictures.to(self.device, torch.float32))
-        return torch.sigmoid(self.logits_from_raw(raw))
-
-    def found(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Which words are found, (batch, words), in pictures (batch, 3, h, w) in [-1, 1]."""
-        scores = self.scores(pictures)
-        return scores >= self.thresholds.to(scores.device)
+# -- the probe's file --
 
 
 def probe_card(folder: Path) -> dict[str, Any]:
@@ -289,8 +203,8 @@ def obedience_of(
     value = float(_ratio(pairs, np.ones((1, len(pairs))))[0])
     spread = bootstrap_distribution(pairs, _ratio, groups=groups)
     low, high = np.quantile(spread, (0.025, 0.975))
-    shares = [bootstrap(pairs[:, column], weighted_mean, groups=groups) for column in (0, 1)]
-    return WordObedience(word, *shares, Interval(value, float(low), float(high), len(pairs)))
+    with_word, without = (bootstrap(pairs[:, column], weighted_mean, groups=groups) for column in (0, 1))
+    return WordObedience(word, with_word, without, Interval(value, float(low), float(high), len(pairs)))
 
 
 def word_obedience(
@@ -478,4 +392,6 @@ def side_agreement(
     if not judged.any():
         raise ValueError("no place has photos of both sides near it")
     share = bootstrap(agreed[judged], groups=np.array(numbers)[judged])
-    return SideAgreement(share, agreed[judged], tuple(places[i] for i in judged.nonzero()[0]))
+    return SideAgreement(
+        share, agreed[judged], tuple(place for place, there in zip(places, judged, strict=True) if there)
+    )
