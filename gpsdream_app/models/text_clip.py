@@ -54,6 +54,8 @@ class SmallClip(ModelMixin, ConfigMixin):
         self.image_network = FilterNetwork(width, dropout)
         self.image_projection = nn.Linear(width, width)
         self.words = nn.Embedding(vocabulary, token_width)
+        # Small, so that what a word says is what was learned of it: one that was hardly ever seen says nothing.
+        nn.init.normal_(self.words.weight, std=0.02)
         self.text_network = nn.Sequential(nn.Linear(token_width, width), nn.GELU(), nn.Linear(width, width))
         self.logit_scale = nn.Parameter(torch.tensor(2.6592))  # ln(1 / 0.07), as CLIP starts
 
