@@ -18,13 +18,13 @@ QUALITY = (
     ("recall", "recall", 2),
     ("density", "density", 2),
     ("coverage", "coverage", 2),
-    ("frechet", "Fréchet distance", 1),
+    ("frechet", "Fréchet distance", 3),
 )
 
 
 def number(value: float | None, digits: int) -> str:
     """A figure with so many decimals; a dash for none, which is one that is not finite."""
-    return "–" if value is None or not math.isfinite(value) else f"{value:,.{digits}f}"
+    return "–" if value is None or not math.isfinite(value) else f"{value:,.{digits}f}".replace("-", "−")
 
 
 def interval_words(figure: Mapping[str, Any] | None, digits: int) -> str:
@@ -48,14 +48,16 @@ def counts_words(data: Mapping[str, Any]) -> str:
     """What was asked, of which photos."""
     questions, photos = data["questions"], data["photos"]
     if not photos["training_is_known"]:
-        seen = "the model may have learned from any of them"
+        seen = "; the model may have learned from any of them"
     elif photos["seen_too"]:
-        seen = f"{photos['held_out']} of which it has not learned from"
+        seen = f", {photos['held_out']} of which the model has not learned from"
     else:
-        seen = f"none of which the model has learned from; it learned from {photos['trained_on']} others of the folder"
+        seen = (
+            f", none of which the model has learned from; it learned from {photos['trained_on']} others of the folder"
+        )
     return (
         f"{questions['count']} questions ({questions['captions']} captions, {questions['tags']} lists of tags) about "
-        f"{questions['sources']} photographs, {seen}."
+        f"{questions['sources']} photographs{seen}."
     )
 
 
