@@ -88,10 +88,10 @@ def without_accelerator() -> bool:
 def learning_rate(config: LoopConfig, step: int) -> float:
     """Learning rate of step `step` (from 0): linear warm-up, constant, cosine cool-down to zero.
 
-    In a short run the warm-up takes at most a tenth of the steps and the cool-down a quarter.
+    In a short run the warm-up takes at most a tenth of the steps and the cool-down half.
     """
     warm_up = min(config.warm_up, config.steps // 10)
-    cool_down = min(config.cool_down, config.steps // 4)
+    cool_down = min(config.cool_down, config.steps // 2)
     rise = min(1.0, (step + 1) / max(1, warm_up))
     left = config.steps - step
     fall = 1.0
