@@ -27,7 +27,7 @@ GPS_FOLDER, TEXT_FOLDER, PROBE_FOLDER = "gps-clip", "text-clip", "probe"
 FACTS = {GPS_FOLDER: "gps-clip.json", TEXT_FOLDER: "text-clip.json", PROBE_FOLDER: "probe.json"}
 SMALLEST_CELL_METRES = 25.0
 MOST_CELLS = 40_000
-REACH_METRES = 75.0
+REACH_METRES = 50.0
 BATCH = 32
 
 
@@ -119,7 +119,7 @@ class SearchArea:
 
 
 def search_area(judge: GPSClip, places: Sequence[tuple[float, float]], coverage: Coverage | None) -> SearchArea:
-    """Cells of the judge's box that come within 75 m east, west, north or south of a photo or the model's coverage.
+    """Cells of the judge's box that come within 50 m east, west, north or south of a photo or the model's coverage.
 
     A picture of a street is looked for along the streets that were photographed, not in rivers and in parts of the
     box that no photo shows: the same for every row, so no row gains by it.

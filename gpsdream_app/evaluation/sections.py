@@ -15,6 +15,7 @@ import torch
 from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.places import Box, Place
 from gpsdream_app.domain.requests import MAX_SEED
+from gpsdream_app.domain.words import unknown_words
 from gpsdream_app.evaluation.area import Grid, areas_until_found, mass_of_density, recall_curve
 from gpsdream_app.evaluation.baselines import NearestPhotos, Question, Row, conditions_of
 from gpsdream_app.evaluation.distribution import NEIGHBOURS, fidelity, frechet_interval
@@ -491,12 +492,13 @@ def _metres(one: Place, other: Place) -> float:
 
 
 def probe_words(probe: Path | None, card: ModelCard) -> list[str]:
-    """The words that a probe can find and that the model offers; all that it can find where the two never meet."""
+    """The words that a probe can find and that the model knows; all that it can find where the two never meet."""
     if probe is None:
         return []
     words = list(WordProbe.open(probe).words)
-    offered = [word for word in words if word in card.words]
-    return offered or words
+    vocabulary = frozenset(map(str, card.choices.get("vocabulary") or ()))
+    known = [word for word in words if word in card.words or (vocabulary and not unknown_words(word, vocabulary))]
+    return known or words
 
 
 def words_obeyed(

@@ -54,8 +54,8 @@ def test_places_are_searched_where_photos_stand(judges: Path) -> None:
     lats, lons = zip(*PLACES, strict=True)
     assert set(area.grid.cell_of(lats, lons).tolist()) <= cells
     assert len(cells) < len(area.grid) / 10
-    # Six squares of 150 m, and what the cells at their edges have beyond them.
-    assert 6 * 0.0225 <= area.square_kilometres <= 6 * 0.2**2
+    # Six squares of 100 m, and what the cells at their edges have beyond them.
+    assert 6 * 0.01 <= area.square_kilometres <= 6 * 0.15**2
     wider = search_area(opened.gps, PLACES, Coverage(40.735, -73.995, 0.0005, 0.0007, ((0, 0, 1),)))
     assert wider.square_kilometres > area.square_kilometres
 
