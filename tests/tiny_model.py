@@ -41,7 +41,7 @@ TINY_WITH_MAP = replace(
     codec_window=24,
     map_channels=2,
     map_cell_metres=(10.0, 100.0),
-    map_features=4,
+    map_features=(4, 4),
     map_table_size=1024,
     map_hidden=8,
 )

@@ -101,8 +101,8 @@ class LocationEncoder(ModelMixin, ConfigMixin):
         map_channels: input channels of the U-Net that a place map fills (see models.place_map); 0 for no map.
         map_side: rows and columns of the latent.
         map_cell_metres: side of a cell of each level of the map, metres, finest first.
-        map_features: numbers per cell.
-        map_table_size: largest number of cells that a level keeps apart.
+        map_features: numbers per cell of each level.
+        map_table_size: largest number of cells that its finest level keeps apart.
         map_hidden: width of the map's network.
         map_depth_metres: how far ahead of the camera the street front is taken to be.
         map_width_metres: how much of it a picture shows, where that is not known.
@@ -127,10 +127,10 @@ class LocationEncoder(ModelMixin, ConfigMixin):
         attention: str = "joint",
         map_channels: int = 0,
         map_side: int = 16,
-        map_cell_metres: tuple[float, ...] = (3.0, 6.0, 12.0, 24.0, 48.0, 96.0, 384.0),
-        map_features: int = 8,
+        map_cell_metres: tuple[float, ...] = (2.0, 4.0, 8.0, 16.0, 32.0, 96.0, 384.0),
+        map_features: tuple[int, ...] = (32, 16, 8, 8, 8, 8, 8),
         map_table_size: int = 16_384,
-        map_hidden: int = 128,
+        map_hidden: int = 192,
         map_depth_metres: float = 20.0,
         map_width_metres: float = 27.0,
     ) -> None:
@@ -147,7 +147,7 @@ class LocationEncoder(ModelMixin, ConfigMixin):
                 channels=map_channels,
                 side=map_side,
                 cell_metres=tuple(map_cell_metres),
-                features=map_features,
+                features=tuple(map_features),
                 table_size=map_table_size,
                 hidden=map_hidden,
                 depth_metres=map_depth_metres,

@@ -26,9 +26,9 @@ class PlaceMap(nn.Module):
     without a heading is known too. A small network spreads what was read over the rows; the result is given to the
     U-Net as further input channels.
 
-    Every level is a grid of square cells with bilinear interpolation. Levels of many cells share a hashed table
-    (Mueller et al. 2022, Instant NGP, section 3). Entries start at zero and stay there where no training photo was
-    taken. In training the finest levels are left out now and then, so the network knows what to do without them:
+    Every level is a grid of square cells with bilinear interpolation. A level of many cells keeps them in a hashed
+    table (Mueller et al. 2022, Instant NGP, section 3). Entries start at zero and stay there where no training photo
+    was taken. In training the finest levels are left out now and then, so the network knows what to do without them:
     where nothing was photographed, it falls back on the wider surroundings.
 
     Args:
@@ -36,8 +36,9 @@ class PlaceMap(nn.Module):
         channels: input channels that the U-Net gets.
         side: rows and columns of the latent.
         cell_metres: side of a cell of each level, metres, finest first.
-        features: numbers per cell.
-        table_size: largest number of cells that a level keeps apart; a power of two.
+        features: numbers per cell of each level.
+        table_size: largest number of cells that the finest level keeps apart; each following one has half of the
+            former: photos stand along streets, not all over the ground.
         hidden: width of the network.
         depth_metres: how far ahead the line lies.
         width_metres: width of the picture on that line, where it is not known.
@@ -50,26 +51,29 @@ class PlaceMap(nn.Module):
         channels: int,
         side: int,
         cell_metres: tuple[float, ...],
-        features: int,
+        features: tuple[int, ...],
         table_size: int,
         hidden: int,
         depth_metres: float,
         width_metres: float,
     ) -> None:
         super().__init__()
-        self.box, self.channels, self.side, self.features = box, channels, side, features
+        if len(features) != len(cell_metres):
+            raise ValueError(f"{len(cell_metres)} levels need as many numbers of features, not {len(features)}")
+        self.box, self.channels, self.side, self.features = box, channels, side, tuple(features)
         self.cell_metres, self.depth_metres, self.width_metres = tuple(cell_metres), depth_metres, width_metres
         self.metres_per_degree_lon = METRES_PER_DEGREE * math.cos(math.radians(box.centre[0]))
         width = (box.east - box.west) * self.metres_per_degree_lon
         height = (box.north - box.south) * METRES_PER_DEGREE
         self.columns: list[int] = []
         self.tables = nn.ParameterList()
-        for cell in self.cell_metres:
+        for level, (cell, width_of_cell) in enumerate(zip(self.cell_metres, self.features, strict=True)):
+            most = max(1, table_size >> level)
             # One more than fit, for the far corners of the last cells, on each side.
             columns, rows = (math.ceil(length / cell) + 3 for length in (width, height))
-            self.columns.append(columns if columns * rows <= table_size else 0)
-            self.tables.append(nn.Parameter(torch.zeros(min(columns * rows, table_size), features)))
-        inputs = 2 * features * len(self.cell_metres) + 2
+            self.columns.append(columns if columns * rows <= most else 0)
+            self.tables.append(nn.Parameter(torch.zeros(min(columns * rows, most), width_of_cell)))
+        inputs = 2 * sum(self.features) + 2
         self.hidden = nn.Linear(inputs, hidden)
         self.output = nn.Linear(hidden, channels * side)
 

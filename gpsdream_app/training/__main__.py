@@ -54,6 +54,7 @@ class CommandParser(argparse.ArgumentParser):
     """Wrong usage is one sentence and a pointer, as in the other commands."""
 
     def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the arguments, and end."""
         show(Failure(ErrorKind.BAD_REQUEST, f"{message[:1].upper()}{message[1:]}.", f"See {self.prog} --help."))
         raise SystemExit(EXIT_USAGE)
 

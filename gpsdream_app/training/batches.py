@@ -91,7 +91,8 @@ class CropSampler:
             photos: those to draw from.
             side: of the crops, pixels.
             smallest_scale: crops are this large or larger, as a fraction of the photo's shorter side.
-            place_jitter_metres: standard deviation of the noise on places: how far GPS is believed to be off.
+            place_jitter_metres: scale of the noise on places, Student's t of 3 degrees of freedom: how far GPS is
+                believed to be off.
             depth_jitter_metres: the same along the view, where the heading is known: one stands nearer or further
                 from what one looks at. None: as across the view.
             heading_jitter_degrees: standard deviation of the noise on headings.
@@ -136,8 +137,9 @@ class CropSampler:
             return np.array([np.nan if value is None else value for value in (getattr(crop, name) for crop in crops)])
 
         lat, lon, heading = column("lat"), column("lon"), column("heading")
-        across = random.normal(0.0, self.place_jitter_metres, count)
-        along = random.normal(0.0, self.depth_jitter_metres, count)
+        # Most GPS places are good, a few are far off.
+        across = self.place_jitter_metres * random.standard_t(3, count)
+        along = self.depth_jitter_metres * random.standard_t(3, count)
         # Without a heading, north stands for the view.
         angle = np.radians(np.nan_to_num(heading))
         east = along * np.sin(angle) + across * np.cos(angle)

@@ -23,7 +23,8 @@ class DataConfig:
         picture_area: the picture proper as fractions (left, top, right, bottom) of every photo.
         stored_side: photos are kept with this shorter side, pixels.
         smallest_scale: crops are at least this fraction of the photo's shorter side.
-        place_jitter_metres: noise on places, standard deviation; across the view where the heading is known.
+        place_jitter_metres: scale of the noise on places, which has heavy tails (Student's t of 3 degrees); across the
+            view where the heading is known.
         depth_jitter_metres: the same along the view; None: as across.
         heading_jitter_degrees: noise on headings, standard deviation.
         validation_share: share of source photographs held out.
@@ -77,8 +78,8 @@ class ModelConfig:
         location_in_time: also add the location tokens to the time embedding (beyond the paper).
         map_channels: input channels of the U-Net that the place map fills (see models.place_map); 0 for no map.
         map_cell_metres: side of a cell of each of its levels, finest first.
-        map_features: numbers per cell.
-        map_table_size: largest number of cells that a level keeps apart.
+        map_features: numbers per cell of each level.
+        map_table_size: largest number of cells that its finest level keeps apart.
         map_hidden: width of its network.
         map_depth_metres: how far ahead of the camera street fronts are taken to be.
     """
@@ -103,11 +104,11 @@ class ModelConfig:
     location_hidden: int = 384
     target_metres: float = 20.0
     location_in_time: bool = True
-    map_channels: int = 12
-    map_cell_metres: tuple[float, ...] = (3.0, 6.0, 12.0, 24.0, 48.0, 96.0, 384.0)
-    map_features: int = 8
+    map_channels: int = 24
+    map_cell_metres: tuple[float, ...] = (2.0, 4.0, 8.0, 16.0, 32.0, 96.0, 384.0)
+    map_features: tuple[int, ...] = (32, 16, 8, 8, 8, 8, 8)
     map_table_size: int = 16_384
-    map_hidden: int = 128
+    map_hidden: int = 192
     map_depth_metres: float = 20.0
 
 
@@ -229,6 +230,8 @@ class TrainConfig:
         multiple = model.codec_stride * 2 ** (len(model.unet_channels) - 1)
         if model.image_size < multiple or model.image_size % multiple:
             raise _bad(f"“model.image_size” must be a multiple of {multiple}, not {model.image_size}.")
+        if model.map_channels and len(model.map_features) != len(model.map_cell_metres):
+            raise _bad("“model.map_features” must have a number for each of “model.map_cell_metres”.")
         if data.validation_by not in HOLD_OUT_BY:
             raise _bad(f"“data.validation_by” must be one of {', '.join(HOLD_OUT_BY)}, not “{data.validation_by}”.")
         if not 0 <= data.validation_share < 1:

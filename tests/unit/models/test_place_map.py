@@ -20,7 +20,7 @@ def place_map(**changes: object) -> PlaceMap:
         "channels": 3,
         "side": SIDE,
         "cell_metres": (5.0, 20.0, 200.0),
-        "features": 4,
+        "features": (4, 4, 4),
         "table_size": 2**20,
         "hidden": 16,
         "depth_metres": 20.0,
@@ -55,7 +55,7 @@ def test_no_place_is_zero_and_an_untrained_map_is_the_same_everywhere() -> None:
 def test_a_step_to_the_right_moves_the_picture_one_column_to_the_left(heading: float, right: tuple[int, int]) -> None:
     made = place_map()
     # Without the camera's own cells, which move with every step.
-    features = made.features * len(made.cell_metres)
+    features = sum(made.features)
     with torch.no_grad():
         made.hidden.weight[:, features : 2 * features] = 0
     column = made.width_metres / SIDE
@@ -74,7 +74,7 @@ def test_both_sides_of_a_street_are_different_and_a_heading_is_needed_to_tell() 
 
 def test_a_wider_picture_shows_more() -> None:
     made = place_map()
-    features = made.features * len(made.cell_metres)
+    features = sum(made.features)
     with torch.no_grad():
         made.hidden.weight[:, features:] = 0
     narrow = read(made, width=torch.tensor([16.0], dtype=torch.float64))

@@ -25,7 +25,7 @@ RECIPE = {
         "refiner_blocks": 1,
         "map_channels": 2,
         "map_cell_metres": [10.0, 100.0],
-        "map_features": 2,
+        "map_features": [2, 2],
         "map_table_size": 256,
         "map_hidden": 8,
     },
