@@ -157,6 +157,8 @@ class LoopConfig:
         codec_steps: for the codec's linear part.
         refiner_steps: for its refiner.
         refiner_noise: largest deviation of the noise on the latents that the refiner learns from.
+        map_steps: for the place map, before the denoiser learns.
+        map_batch: crops per step of it.
         checkpoint_every: steps between checkpoints.
         validate_every: steps between validation pictures.
         checkpoints_kept: older ones are deleted.
@@ -180,6 +182,8 @@ class LoopConfig:
     codec_steps: int = 2_000
     refiner_steps: int = 3_000
     refiner_noise: float = 0.2
+    map_steps: int = 2_000
+    map_batch: int = 64
     checkpoint_every: int = 500
     validate_every: int = 1_000
     checkpoints_kept: int = 2
@@ -219,10 +223,18 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Raise GPSDreamError for a setting that no run can be made with."""
         loop, model, data = self.loop, self.model, self.data
-        for name in ("steps", "batch", "accumulate", "checkpoint_every", "validate_every", "checkpoints_kept"):
+        for name in (
+            "steps",
+            "batch",
+            "accumulate",
+            "map_batch",
+            "checkpoint_every",
+            "validate_every",
+            "checkpoints_kept",
+        ):
             if getattr(loop, name) < 1:
                 raise _bad(f"“loop.{name}” must be at least 1, not {getattr(loop, name)}.")
-        for name in ("seed", "lora_rank", "warm_up", "cool_down", "codec_steps", "refiner_steps"):
+        for name in ("seed", "lora_rank", "warm_up", "cool_down", "codec_steps", "refiner_steps", "map_steps"):
             if getattr(loop, name) < 0:
                 raise _bad(f"“loop.{name}” must be at least 0, not {getattr(loop, name)}.")
         if not 0 < loop.learning_rate < 1:

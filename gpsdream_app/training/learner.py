@@ -64,6 +64,12 @@ def loss_weights(scheduler, timesteps: torch.Tensor, gamma: float | None) -> tor
     return torch.where(snr > 0, clipped / snr.clamp_min(1e-8), torch.zeros_like(snr))
 
 
+def deviations_of(vae: nn.Module) -> torch.Tensor:
+    """Standard deviations of the latent's channels, (channels,): as measured, or 1 for codecs that were not."""
+    known = getattr(vae.config, "latent_deviations", None)
+    return torch.ones(vae.config.latent_channels) if known is None else torch.tensor(known)
+
+
 def blurred_places(share: float, cell_metres: Sequence[float], count: int, generator: torch.Generator) -> torch.Tensor:
     """To how many metres each sample knows its place, (count,), float64: 0 for most, for a share of them a level of the
     place map or more than its coarsest one."""

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from peft import LoraConfig
+from safetensors.torch import load_file, save_file
 from transformers import CLIPTokenizer
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
@@ -36,12 +37,14 @@ from gpsdream_app.training.build import build_small, open_base
 from gpsdream_app.training.codec import psnr, train_linear, train_refiner
 from gpsdream_app.training.config import TrainConfig
 from gpsdream_app.training.loop import BatchSource, Loop, Progress, without_accelerator
+from gpsdream_app.training.place_map import train_place_map
 from gpsdream_app.training.prepare import check_box, check_disk, coverage_of, photos_of, prepare
 from gpsdream_app.training.sources import CachedLatents, FreshLatents
 from gpsdream_app.training.tokenizer import train_tokenizer
 
 MOST_WORDS = 40
 CODEC_FILE = "stage.json"
+MAP_FILE = "place-map.safetensors"
 
 
 @dataclass
@@ -240,6 +243,7 @@ class TrainingRun:
                 metres=typical_metres(sampler),
             )
             self._codec(pipeline.vae, prepared, sampler)
+            self._place_map(pipeline, sampler)
             return pipeline
         pipeline = open_base(self.base, config.model, box, has_heading=has_heading)
         sampler.side = pipeline.unet.config.sample_size * pipeline.vae_scale
@@ -275,21 +279,49 @@ class TrainingRun:
             codec.load_state_dict(kept.state_dict())
             codec.register_to_config(latent_deviations=kept.config.latent_deviations)
 
-        def report(step: int, steps: int, text: str) -> None:
-            if self.listener.stopped():
-                raise KeyboardInterrupt
-            self.listener.stage(step, steps, text)
-
         if not done["linear"]:
-            train_linear(codec, sampler, steps=loop.codec_steps, batch=32, report=report)
+            train_linear(codec, sampler, steps=loop.codec_steps, batch=32, report=self._stage_or_stop)
             done = {"linear": loop.codec_steps, "refiner": 0}
             self._save_codec(codec, done)
         if done["refiner"] < loop.refiner_steps:
-            train_refiner(codec, sampler, steps=loop.refiner_steps, batch=16, noise=loop.refiner_noise, report=report)
+            train_refiner(
+                codec,
+                sampler,
+                steps=loop.refiner_steps,
+                batch=16,
+                noise=loop.refiner_noise,
+                report=self._stage_or_stop,
+            )
             self._save_codec(codec, {**done, "refiner": loop.refiner_steps})
         codec.eval()
         if not self.config.model.precondition:
             codec.register_to_config(latent_deviations=None)
+
+    def _place_map(self, pipeline: GPSDiffusionPipeline, sampler: CropSampler) -> None:
+        """Train the place map, or read the one that an earlier start trained."""
+        encoder, file, loop = pipeline.location_encoder, self.out / MAP_FILE, self.config.loop
+        if not encoder.config.map_channels or not loop.map_steps:
+            return
+        if file.exists():
+            encoder.place_map.load_state_dict(load_file(file))
+            return
+        train_place_map(
+            encoder,
+            pipeline.vae,
+            sampler,
+            self.config.loss,
+            steps=loop.map_steps,
+            batch=loop.map_batch,
+            report=self._stage_or_stop,
+        )
+        temporary = file.with_suffix(".part")
+        save_file(encoder.place_map.state_dict(), temporary)
+        temporary.replace(file)
+
+    def _stage_or_stop(self, step: int, steps: int, text: str) -> None:
+        if self.listener.stopped():
+            raise KeyboardInterrupt
+        self.listener.stage(step, steps, text)
 
     def _save_codec(self, codec: LappedAutoencoder, done: dict[str, int]) -> None:
         folder = self.out / "codec"

@@ -35,6 +35,8 @@ RECIPE = {
         "batch": 4,
         "codec_steps": 4,
         "refiner_steps": 2,
+        "map_steps": 3,
+        "map_batch": 4,
         "validate_every": 3,
         "checkpoint_every": 2,
         "checkpoints_kept": 9,
