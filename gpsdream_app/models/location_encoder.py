@@ -106,6 +106,7 @@ class LocationEncoder(ModelMixin, ConfigMixin):
         map_hidden: width of the map's network.
         map_depth_metres: how far ahead of the camera the street front is taken to be.
         map_width_metres: how much of it a picture shows, where that is not known.
+        map_fronts: street fronts that the training photos show, as models.place_map wants them.
     """
 
     config_name = "config.json"
@@ -133,6 +134,7 @@ class LocationEncoder(ModelMixin, ConfigMixin):
         map_hidden: int = 192,
         map_depth_metres: float = 20.0,
         map_width_metres: float = 27.0,
+        map_fronts: tuple[tuple[float, ...], ...] = (),
     ) -> None:
         super().__init__()
         if attention not in ("joint", "added"):
@@ -152,6 +154,7 @@ class LocationEncoder(ModelMixin, ConfigMixin):
                 hidden=map_hidden,
                 depth_metres=map_depth_metres,
                 width_metres=map_width_metres,
+                fronts=map_fronts,
             )
 
     @property

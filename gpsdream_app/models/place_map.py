@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -15,6 +16,11 @@ _HASH = (1, 2_654_435_761)
 # The table's entries are stored this much smaller than they count, which gives them a faster learning rate than the
 # other weights: a cell is seen far less often than they are.
 _GAIN = 16.0
+AROUND_METRES = 4.0  # cells smaller than this are read along the line only
+# How far a place may be off a photo's line, and its heading off the photo's, to look at the same street front.
+FRONT_TURN = math.radians(50.0)
+FRONT_BEYOND = 12.0  # metres past its ends
+FRONT_DEPTH = 18.0  # metres nearer to the front or further from it
 
 
 class PlaceMap(nn.Module):
@@ -31,6 +37,10 @@ class PlaceMap(nn.Module):
     was taken. In training the finest levels are left out now and then, so the network knows what to do without them:
     where nothing was photographed, it falls back on the wider surroundings.
 
+    Where the training photos tell along which line they show a street front (a panorama does), a place near such a line
+    looks at the very front that the photo shows: how far one stands from it and a turn of some degrees change which
+    stretch is seen, not whether the map knows it. Elsewhere the line lies across the view.
+
     Args:
         box: coordinates outside it are moved to its edge.
         channels: input channels that the U-Net gets.
@@ -42,6 +52,9 @@ class PlaceMap(nn.Module):
         hidden: width of the network.
         depth_metres: how far ahead the line lies.
         width_metres: width of the picture on that line, where it is not known.
+        fronts: street fronts that photos show, each (latitude and longitude of the middle of the line that the camera
+            moved along, the photo's heading, bearing of that line from the left of the photo to the right, its length
+            in metres).
     """
 
     def __init__(
@@ -56,6 +69,7 @@ class PlaceMap(nn.Module):
         hidden: int,
         depth_metres: float,
         width_metres: float,
+        fronts: Sequence[Sequence[float]] = (),
     ) -> None:
         super().__init__()
         if len(features) != len(cell_metres):
@@ -73,7 +87,13 @@ class PlaceMap(nn.Module):
             columns, rows = (math.ceil(length / cell) + 3 for length in (width, height))
             self.columns.append(columns if columns * rows <= most else 0)
             self.tables.append(nn.Parameter(torch.zeros(min(columns * rows, most), width_of_cell)))
-        inputs = 2 * sum(self.features) + 2
+        # Not a buffer: in half precision places would be metres off.
+        self.fronts = torch.tensor(fronts, dtype=torch.float64).reshape(-1, 5)
+        # Around the camera itself only what is not gone with the next step.
+        self.around = [level for level, cell in enumerate(self.cell_metres) if cell >= AROUND_METRES] or [
+            len(features) - 1
+        ]
+        inputs = sum(self.features) + sum(self.features[level] for level in self.around) + 2
         self.hidden = nn.Linear(inputs, hidden)
         self.output = nn.Linear(hidden, channels * side)
 
@@ -95,6 +115,46 @@ class PlaceMap(nn.Module):
                 part = table[index.remainder(len(table)).to(table.device)] * share
                 total = part if total is None else total + part
         return _GAIN * total
+
+    def _fronts_seen(
+        self, east: torch.Tensor, north: torch.Tensor, angle: torch.Tensor, faced: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The middle of the line that each picture shows, in metres, and its bearing from left to right, in radians.
+
+        Args:
+            east, north: (batch,), the cameras, metres from the box's south-west corner.
+            angle: (batch,), headings, radians.
+            faced: (batch,), whether the heading is known.
+        """
+        straight = angle + math.pi / 2
+        middle_east, middle_north = east + self.depth_metres * angle.sin(), north + self.depth_metres * angle.cos()
+        if not len(self.fronts):
+            return middle_east, middle_north, straight
+        lat, lon, heading, bearing, length = self.fronts.T
+        bearing = torch.deg2rad(bearing)
+        front_east = (lon - self.box.west) * self.metres_per_degree_lon
+        front_north = (lat - self.box.south) * METRES_PER_DEGREE
+        rel_east, rel_north = east[:, None] - front_east, north[:, None] - front_north
+        # Along the line that the camera moved on, and from it towards the street front.
+        onward = rel_east * bearing.sin() + rel_north * bearing.cos()
+        nearer = -rel_east * bearing.cos() + rel_north * bearing.sin()
+        turn = torch.remainder(angle[:, None] - torch.deg2rad(heading) + math.pi, 2 * math.pi) - math.pi
+        beyond = (onward.abs() - length / 2).clamp_min(0)
+        fits = (turn.abs() < FRONT_TURN) & (beyond < FRONT_BEYOND) & (nearer.abs() < FRONT_DEPTH) & faced[:, None]
+        apart = torch.where(fits, beyond + 0.1 * nearer.abs(), torch.inf)
+        best = apart.argmin(dim=1)
+        row = torch.arange(len(east))
+        # Where the middle of the view meets the street front.
+        seen = onward[row, best] + (self.depth_metres - nearer[row, best]).clamp_min(0) * turn[row, best].tan()
+        along = bearing[best]
+        found = fits[row, best]
+        seen_east = front_east[best] + seen * along.sin() - self.depth_metres * along.cos()
+        seen_north = front_north[best] + seen * along.cos() + self.depth_metres * along.sin()
+        return (
+            torch.where(found, seen_east, middle_east),
+            torch.where(found, seen_north, middle_north),
+            torch.where(found, along, straight),
+        )
 
     def forward(
         self,
@@ -126,20 +186,21 @@ class PlaceMap(nn.Module):
         if width is None:
             width = torch.full_like(east, torch.nan)
         width = torch.where(torch.isfinite(width), width, torch.full_like(width, self.width_metres))
-        # From the left edge of the picture to its right one: to the right of the heading is heading + 90 degrees.
+        middle_east, middle_north, along = self._fronts_seen(east, north, angle, faced)
+        # From the left edge of the picture to its right one.
         offsets = (torch.arange(self.side, dtype=east.dtype) + 0.5) / self.side - 0.5
         aside = width[:, None] * offsets
-        line_east = east[:, None] + self.depth_metres * angle.sin()[:, None] + aside * angle.cos()[:, None]
-        line_north = north[:, None] + self.depth_metres * angle.cos()[:, None] - aside * angle.sin()[:, None]
+        line_east = middle_east[:, None] + aside * along.sin()[:, None]
+        line_north = middle_north[:, None] + aside * along.cos()[:, None]
 
         limits = torch.as_tensor(finest, dtype=torch.float64).expand(batch)
         device = self.hidden.weight.device
         read_line, read_camera = [], []
         for level, cell in enumerate(self.cell_metres):
             kept = (known & (limits <= cell)).to(device)[:, None]
-            camera = self._read(level, east, north) * kept
+            if level in self.around:
+                read_camera.append(self._read(level, east, north) * kept)
             line = self._read(level, line_east.flatten(), line_north.flatten()).unflatten(0, (batch, self.side))
-            read_camera.append(camera)
             read_line.append(line * (kept & faced.to(device)[:, None])[..., None])
         at_camera = torch.cat(read_camera, dim=1)[:, None].expand(-1, self.side, -1)
         flags = torch.stack([faced.double(), (width / self.width_metres - 1) * 4], dim=1).to(device, at_camera.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -15,9 +16,18 @@ from gpsdream_app.models.location_encoder import LocationEncoder, frequencies_fo
 from gpsdream_app.models.pipeline import GPSDiffusionPipeline
 from gpsdream_app.training.config import LossConfig, ModelConfig
 
+Fronts = Sequence[Sequence[float]]  # as models.place_map wants them
+
 
 def location_encoder_for(
-    box: Box, width: int, config: ModelConfig, *, has_heading: bool, base: bool, metres: float | None = None
+    box: Box,
+    width: int,
+    config: ModelConfig,
+    *,
+    has_heading: bool,
+    base: bool,
+    metres: float | None = None,
+    fronts: Fronts = (),
 ) -> LocationEncoder:
     """A location encoder whose octaves fit the box.
 
@@ -28,6 +38,7 @@ def location_encoder_for(
         has_heading: whether photos carry headings.
         base: whether a base model must be unchanged at step 0. It gets no place map: its U-Net takes the picture alone.
         metres: how much of a street front a picture shows, where the photos tell.
+        fronts: the street fronts that they show.
     """
     x_octaves, y_octaves = frequencies_for_box(box, config.target_metres)
     return LocationEncoder(
@@ -46,6 +57,7 @@ def location_encoder_for(
         map_table_size=config.map_table_size,
         map_hidden=config.map_hidden,
         map_depth_metres=config.map_depth_metres,
+        map_fronts=() if base else fronts,
         **({} if metres is None else {"map_width_metres": round(metres, 1)}),
     )
 
@@ -73,12 +85,13 @@ def build_small(
     *,
     has_heading: bool,
     metres: float | None = None,
+    fronts: Fronts = (),
 ) -> GPSDiffusionPipeline:
     """A small untrained pipeline. The random seed decides its weights; arguments as of `location_encoder_for`."""
     down = tuple("CrossAttnDownBlock2D" if attention else "DownBlock2D" for attention in config.unet_attention)
     up = tuple("CrossAttnUpBlock2D" if attention else "UpBlock2D" for attention in reversed(config.unet_attention))
     location_encoder = location_encoder_for(
-        box, config.text_width, config, has_heading=has_heading, base=False, metres=metres
+        box, config.text_width, config, has_heading=has_heading, base=False, metres=metres, fronts=fronts
     )
     in_time = config.location_in_time
     unet = UNet2DConditionModel(

@@ -104,10 +104,10 @@ class ModelConfig:
     location_hidden: int = 384
     target_metres: float = 20.0
     location_in_time: bool = True
-    map_channels: int = 24
-    map_cell_metres: tuple[float, ...] = (2.0, 4.0, 8.0, 16.0, 32.0, 96.0, 384.0)
-    map_features: tuple[int, ...] = (32, 16, 8, 8, 8, 8, 8)
-    map_table_size: int = 16_384
+    map_channels: int = 32
+    map_cell_metres: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 32.0, 128.0, 512.0)
+    map_features: tuple[int, ...] = (12, 16, 16, 8, 8, 8, 8, 8)
+    map_table_size: int = 32_768
     map_hidden: int = 192
     map_depth_metres: float = 20.0
 

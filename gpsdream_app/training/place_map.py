@@ -48,7 +48,7 @@ def train_place_map(
     *,
     steps: int,
     batch: int,
-    learning_rate: float = 4e-3,
+    learning_rate: float = 6e-3,
     report: Report | None = None,
 ) -> None:
     """Fit the place map of a location encoder to the latents of photos.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import platform
 import re
 import statistics
@@ -67,6 +68,18 @@ def typical_metres(sampler: CropSampler) -> float | None:
     crops, _ = sampler.crops(0, 256)
     known = [crop.metres for crop in crops if crop.metres is not None]
     return statistics.median(known) if known else None
+
+
+def fronts_of(photos: Sequence[TrainingPhoto]) -> list[list[float]]:
+    """The street fronts that photos show, as models.place_map wants them; those of photos with frontage and heading."""
+    fronts = []
+    for photo in photos:
+        if photo.frontage is not None and photo.heading is not None:
+            east, north = photo.frontage
+            bearing = math.degrees(math.atan2(east, north)) % 360
+            front = (photo.lat, photo.lon, photo.heading, bearing, math.hypot(east, north))
+            fronts.append([round(value, 7) for value in front])
+    return fronts
 
 
 def vocabulary_of(photos: Sequence[TrainingPhoto], synonyms: Mapping[str, Sequence[str]], least: int = 3) -> list[str]:
@@ -241,6 +254,7 @@ class TrainingRun:
                 self._tokenizer(prepared),
                 has_heading=has_heading,
                 metres=typical_metres(sampler),
+                fronts=fronts_of(sampler.photos),
             )
             self._codec(pipeline.vae, prepared, sampler)
             self._place_map(pipeline, sampler)

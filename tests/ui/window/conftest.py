@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -48,5 +49,7 @@ def make_rig(qtbot: QtBot, theme: Theme) -> Iterator[Callable[..., Rig]]:
 
 @pytest.fixture
 def rig(make_rig: Callable[..., Rig]) -> Rig:
-    """A window on the screen with everything read."""
+    """A window on the screen with everything read, and the pointer where nothing lies under it."""
+    # Tests with a real mouse leave it wherever they clicked last, and what appears below it is pointed at.
+    QCursor.setPos(0, 0)
     return make_rig().open()

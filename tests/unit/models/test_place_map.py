@@ -106,3 +106,44 @@ def test_only_the_cells_of_a_place_learn() -> None:
 def test_places_outside_the_box_are_those_of_its_edge() -> None:
     made = place_map()
     assert torch.allclose(read(made, 0.0, 50_000.0), read(made, 0.0, 90_000.0))
+
+
+def front(heading: float = 118.0, bearing: float = 208.0, length: float = 80.0) -> list[list[float]]:
+    """A street front whose camera line has its middle in the middle of the box."""
+    return [[LAT, LON, heading, bearing, length]]
+
+
+def test_near_a_photos_line_the_distance_to_the_front_does_not_matter() -> None:
+    made = place_map(fronts=front())
+    features = sum(made.features)
+    with torch.no_grad():
+        made.hidden.weight[:, features:] = 0  # without the camera's own cells
+    angle = math.radians(118.0)
+    here = read(made, heading=118.0)
+    nearer = read(made, 10 * math.sin(angle), 10 * math.cos(angle), 118.0)
+    assert torch.allclose(here, nearer, atol=1e-5)
+    # Without the photo's line, it does.
+    free = place_map()
+    with torch.no_grad():
+        free.hidden.weight[:, features:] = 0
+    assert torch.allclose(read(free, heading=118.0), here, atol=1e-4)
+    assert not torch.allclose(read(free, 10 * math.sin(angle), 10 * math.cos(angle), 118.0), here, atol=1e-2)
+
+
+def test_a_turn_near_a_photos_line_shows_the_front_further_on() -> None:
+    made = place_map(fronts=front())
+    features = sum(made.features)
+    with torch.no_grad():
+        made.hidden.weight[:, features:] = 0
+    turned = read(made, heading=128.0)
+    # To the right of 118 degrees lies 208 degrees.
+    step = 20.0 * math.tan(math.radians(10.0))
+    moved = read(made, step * math.sin(math.radians(208.0)), step * math.cos(math.radians(208.0)), 118.0)
+    assert torch.allclose(turned, moved, atol=1e-4)
+
+
+@pytest.mark.parametrize(("metres", "heading"), [(80.0, 118.0), (0.0, 298.0), (0.0, 200.0)])
+def test_far_from_it_or_turned_away_a_photos_line_means_nothing(metres: float, heading: float) -> None:
+    angle = math.radians(208.0)
+    where = metres * math.sin(angle), metres * math.cos(angle)
+    assert torch.equal(read(place_map(fronts=front()), *where, heading), read(place_map(), *where, heading))

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pillow_heif
 import pytest
+import torch
 from PIL import Image
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
@@ -79,8 +81,18 @@ def test_jitter_has_the_size_that_was_asked_for(prepared: PreparedPhotos) -> Non
     for step in range(8):
         a, b = sharp.batch(step, 32), noisy.batch(step, 32)
         offsets += [distance(*pair) for pair in zip(*(t.tolist() for t in (a.lat, a.lon, b.lat, b.lon)), strict=True)]
-    # The mean distance of a two-dimensional normal cloud is its deviation times sqrt(pi / 2).
-    assert np.mean(offsets) == pytest.approx(5.0 * np.sqrt(np.pi / 2), rel=0.1)
+    # Median of the length of a vector of two independent Student's t of 3 degrees, found by simulation.
+    drawn = np.hypot(*np.random.default_rng(0).standard_t(3, (2, 100_000)))
+    assert np.median(offsets) == pytest.approx(5.0 * np.median(drawn), rel=0.15)
+
+
+def test_depth_jitter_is_along_the_view(prepared: PreparedPhotos) -> None:
+    photo = replace(prepared.photos[5], heading=90.0)
+    still = CropSampler(prepared, [photo], 32, seed=1)
+    noisy = CropSampler(prepared, [photo], 32, place_jitter_metres=0.0, depth_jitter_metres=5.0, seed=1)
+    a, b = still.batch(0, 16), noisy.batch(0, 16)
+    assert torch.allclose(a.lat, b.lat, atol=1e-9)
+    assert (a.lon - b.lon).abs().min() > 0
 
 
 def test_prompts_come_from_captions_and_tags() -> None:
