@@ -42,7 +42,7 @@ TINY_WITH_MAP = replace(
     map_channels=2,
     map_cell_metres=(10.0, 100.0),
     map_features=(4, 4),
-    map_table_size=1024,
+    map_cells=1024,
     map_hidden=8,
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -102,7 +103,7 @@ class LocationEncoder(ModelMixin, ConfigMixin):
         map_side: rows and columns of the latent.
         map_cell_metres: side of a cell of each level of the map, metres, finest first.
         map_features: numbers per cell of each level.
-        map_table_size: largest number of cells that its finest level keeps apart.
+        map_rows: cells that each level keeps; none where it is not told.
         map_hidden: width of the map's network.
         map_depth_metres: how far ahead of the camera the street front is taken to be.
         map_width_metres: how much of it a picture shows, where that is not known.
@@ -130,7 +131,7 @@ class LocationEncoder(ModelMixin, ConfigMixin):
         map_side: int = 16,
         map_cell_metres: tuple[float, ...] = (2.0, 4.0, 8.0, 16.0, 32.0, 96.0, 384.0),
         map_features: tuple[int, ...] = (32, 16, 8, 8, 8, 8, 8),
-        map_table_size: int = 16_384,
+        map_rows: tuple[int, ...] | None = None,
         map_hidden: int = 192,
         map_depth_metres: float = 20.0,
         map_width_metres: float = 27.0,
@@ -150,7 +151,7 @@ class LocationEncoder(ModelMixin, ConfigMixin):
                 side=map_side,
                 cell_metres=tuple(map_cell_metres),
                 features=tuple(map_features),
-                table_size=map_table_size,
+                rows=tuple(map_rows or [0] * len(map_cell_metres)),
                 hidden=map_hidden,
                 depth_metres=map_depth_metres,
                 width_metres=map_width_metres,
@@ -216,3 +217,8 @@ class LocationEncoder(ModelMixin, ConfigMixin):
             return None
         arguments = (values.double().cpu() for values in (lat, lon, heading))
         return self.place_map(*arguments, width=None if width is None else width.double().cpu(), finest=finest)
+
+    def keep_cells(self, cells: Sequence[torch.Tensor]) -> None:
+        """Let the place map keep other cells; see PlaceMap.keep_cells."""
+        self.place_map.keep_cells(cells)
+        self.register_to_config(map_rows=[len(kept) for kept in cells])

@@ -11,11 +11,10 @@ from torch import nn
 from gpsdream_app.domain.model_card import METRES_PER_DEGREE
 from gpsdream_app.domain.places import Box
 
-# Two large primes, one per axis: neighbouring cells must not share a row of the table.
-_HASH = (1, 2_654_435_761)
 # The table's entries are stored this much smaller than they count, which gives them a faster learning rate than the
 # other weights: a cell is seen far less often than they are.
 _GAIN = 16.0
+MARGIN_METRES = 200.0  # around the box, for street fronts seen from its edge
 AROUND_METRES = 4.0  # cells smaller than this are read along the line only
 # How far a place may be off a photo's line, and its heading off the photo's, to look at the same street front.
 FRONT_TURN = math.radians(50.0)
@@ -32,10 +31,9 @@ class PlaceMap(nn.Module):
     without a heading is known too. A small network spreads what was read over the rows; the result is given to the
     U-Net as further input channels.
 
-    Every level is a grid of square cells with bilinear interpolation. A level of many cells keeps them in a hashed
-    table (Mueller et al. 2022, Instant NGP, section 3). Entries start at zero and stay there where no training photo
-    was taken. In training the finest levels are left out now and then, so the network knows what to do without them:
-    where nothing was photographed, it falls back on the wider surroundings.
+    Every level is a grid of square cells with bilinear interpolation. Only cells that training photos look at are kept,
+    in a table with one row per cell; all others are zero. In training the finest levels are left out now and then, so
+    the network knows what to do without them: where nothing was photographed, it falls back on the wider surroundings.
 
     Where the training photos tell along which line they show a street front (a panorama does), a place near such a line
     looks at the very front that the photo shows: how far one stands from it and a turn of some degrees change which
@@ -47,8 +45,7 @@ class PlaceMap(nn.Module):
         side: rows and columns of the latent.
         cell_metres: side of a cell of each level, metres, finest first.
         features: numbers per cell of each level.
-        table_size: largest number of cells that the finest level keeps apart; each following one has half of the
-            former: photos stand along streets, not all over the ground.
+        rows: cells that each level keeps.
         hidden: width of the network.
         depth_metres: how far ahead the line lies.
         width_metres: width of the picture on that line, where it is not known.
@@ -65,28 +62,32 @@ class PlaceMap(nn.Module):
         side: int,
         cell_metres: tuple[float, ...],
         features: tuple[int, ...],
-        table_size: int,
+        rows: tuple[int, ...],
         hidden: int,
         depth_metres: float,
         width_metres: float,
         fronts: Sequence[Sequence[float]] = (),
     ) -> None:
         super().__init__()
-        if len(features) != len(cell_metres):
-            raise ValueError(f"{len(cell_metres)} levels need as many numbers of features, not {len(features)}")
+        if not len(features) == len(cell_metres) == len(rows):
+            raise ValueError(f"{len(cell_metres)} levels need as many features and rows, not {features} and {rows}")
         self.box, self.channels, self.side, self.features = box, channels, side, tuple(features)
         self.cell_metres, self.depth_metres, self.width_metres = tuple(cell_metres), depth_metres, width_metres
         self.metres_per_degree_lon = METRES_PER_DEGREE * math.cos(math.radians(box.centre[0]))
         width = (box.east - box.west) * self.metres_per_degree_lon
+        # Cells are numbered row by row; lines may leave the box by some metres.
         height = (box.north - box.south) * METRES_PER_DEGREE
-        self.columns: list[int] = []
-        self.tables = nn.ParameterList()
-        for level, (cell, width_of_cell) in enumerate(zip(self.cell_metres, self.features, strict=True)):
-            most = max(1, table_size >> level)
-            # One more than fit, for the far corners of the last cells, on each side.
-            columns, rows = (math.ceil(length / cell) + 3 for length in (width, height))
-            self.columns.append(columns if columns * rows <= most else 0)
-            self.tables.append(nn.Parameter(torch.zeros(min(columns * rows, most), width_of_cell)))
+        self.columns, self.numbers = [], []
+        for cell in self.cell_metres:
+            columns, lines = (math.ceil((length + 2 * MARGIN_METRES) / cell) + 2 for length in (width, height))
+            self.columns.append(columns)
+            # Half of the file, wherever it is enough.
+            self.numbers.append(torch.int32 if columns * lines < 2**31 else torch.int64)
+        self.tables = nn.ParameterList(
+            torch.zeros(count, size) for count, size in zip(rows, self.features, strict=True)
+        )
+        for level, count in enumerate(rows):
+            self.register_buffer(f"cells_{level}", torch.arange(count, dtype=self.numbers[level]))
         # Not a buffer: in half precision places would be metres off.
         self.fronts = torch.tensor(fronts, dtype=torch.float64).reshape(-1, 5)
         # Around the camera itself only what is not gone with the next step.
@@ -97,24 +98,73 @@ class PlaceMap(nn.Module):
         self.hidden = nn.Linear(inputs, hidden)
         self.output = nn.Linear(hidden, channels * side)
 
+    def keep_cells(self, cells: Sequence[torch.Tensor]) -> None:
+        """Start anew with other cells, all zero.
+
+        Args:
+            cells: per level the numbers of the cells, as `corners` gives them, each once.
+        """
+        for level, kept in enumerate(cells):
+            setattr(self, f"cells_{level}", kept.sort().values.to(self.hidden.weight.device, self.numbers[level]))
+            self.tables[level] = nn.Parameter(torch.zeros(len(kept), self.features[level]).to(self.hidden.weight))
+
+    def corners(self, level: int, east: torch.Tensor, north: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The four cells of a level between whose middles points lie, and their shares.
+
+        Args:
+            level: number of the level.
+            east, north: (points,), metres from the box's south-west corner.
+
+        Returns:
+            (numbers of cells (points, 4), shares (points, 4)); shares sum to 1.
+        """
+        cell = self.cell_metres[level]
+        x, y = (east + MARGIN_METRES) / cell, (north + MARGIN_METRES) / cell
+        left, bottom = x.floor(), y.floor()
+        right, top = x - left, y - bottom
+        number = bottom.long() * self.columns[level] + left.long()
+        above = number + self.columns[level]
+        shares = torch.stack([(1 - right) * (1 - top), right * (1 - top), (1 - right) * top, right * top], dim=1)
+        return torch.stack([number, number + 1, above, above + 1], dim=1), shares
+
     def _read(self, level: int, east: torch.Tensor, north: torch.Tensor) -> torch.Tensor:
         """Features (points, features) of one level at points in metres from the box's south-west corner."""
-        table = self.tables[level]
-        x, y = east / self.cell_metres[level] + 1, north / self.cell_metres[level] + 1
-        left, bottom = x.floor(), y.floor()
-        right_share, top_share = (x - left).float(), (y - bottom).float()
-        total = None
-        for along, column_share in ((0, 1 - right_share), (1, right_share)):
-            for up, row_share in ((0, 1 - top_share), (1, top_share)):
-                column, row = left.long() + along, bottom.long() + up
-                if self.columns[level]:
-                    index = row * self.columns[level] + column
-                else:
-                    index = (column * _HASH[0]) ^ (row * _HASH[1])
-                share = (column_share * row_share)[:, None].to(table)
-                part = table[index.remainder(len(table)).to(table.device)] * share
-                total = part if total is None else total + part
-        return _GAIN * total
+        table, kept = self.tables[level], getattr(self, f"cells_{level}")
+        if not len(kept):
+            return table.new_zeros(len(east), self.features[level])
+        numbers, shares = (values.to(table.device) for values in self.corners(level, east, north))
+        numbers = numbers.to(kept.dtype)
+        index = torch.searchsorted(kept, numbers).clamp(max=len(kept) - 1)
+        shares = shares.to(table.dtype) * (kept[index] == numbers)
+        return _GAIN * (table[index] * shares[..., None]).sum(dim=1)
+
+    def points_read(
+        self, lat: torch.Tensor, lon: torch.Tensor, heading: torch.Tensor, width: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Where pictures read the map: cameras and lines, metres from the box's south-west corner.
+
+        Args:
+            lat, lon, heading, width: as for `forward`.
+
+        Returns:
+            (east and north of the cameras (batch,), east and north of the columns (batch, side)).
+        """
+        box = self.box
+        north = torch.nan_to_num((lat.clamp(box.south, box.north) - box.south) * METRES_PER_DEGREE)
+        east = torch.nan_to_num((lon.clamp(box.west, box.east) - box.west) * self.metres_per_degree_lon)
+        middle_east, middle_north, along = self._fronts_seen(
+            east, north, torch.deg2rad(torch.nan_to_num(heading)), torch.isfinite(heading)
+        )
+        # From the left edge of the picture to its right one.
+        offsets = (torch.arange(self.side, dtype=east.dtype) + 0.5) / self.side - 0.5
+        aside = self._widths(width, len(lat))[:, None] * offsets
+        line_east = middle_east[:, None] + aside * along.sin()[:, None]
+        line_north = middle_north[:, None] + aside * along.cos()[:, None]
+        return east, north, line_east, line_north
+
+    def _widths(self, width: torch.Tensor | None, count: int) -> torch.Tensor:
+        usual = torch.full((count,), self.width_metres, dtype=torch.float64)
+        return usual if width is None else torch.where(torch.isfinite(width), width, usual)
 
     def _fronts_seen(
         self, east: torch.Tensor, north: torch.Tensor, angle: torch.Tensor, faced: torch.Tensor
@@ -177,22 +227,9 @@ class PlaceMap(nn.Module):
             (batch, channels, side, side); zero where there is no place.
         """
         batch = len(lat)
-        box = self.box
-        north = (lat.clamp(box.south, box.north) - box.south) * METRES_PER_DEGREE
-        east = (lon.clamp(box.west, box.east) - box.west) * self.metres_per_degree_lon
         known, faced = torch.isfinite(lat) & torch.isfinite(lon), torch.isfinite(heading)
-        east, north = torch.nan_to_num(east), torch.nan_to_num(north)
-        angle = torch.deg2rad(torch.nan_to_num(heading))
-        if width is None:
-            width = torch.full_like(east, torch.nan)
-        width = torch.where(torch.isfinite(width), width, torch.full_like(width, self.width_metres))
-        middle_east, middle_north, along = self._fronts_seen(east, north, angle, faced)
-        # From the left edge of the picture to its right one.
-        offsets = (torch.arange(self.side, dtype=east.dtype) + 0.5) / self.side - 0.5
-        aside = width[:, None] * offsets
-        line_east = middle_east[:, None] + aside * along.sin()[:, None]
-        line_north = middle_north[:, None] + aside * along.cos()[:, None]
-
+        east, north, line_east, line_north = self.points_read(lat, lon, heading, width)
+        widths = self._widths(width, batch)
         limits = torch.as_tensor(finest, dtype=torch.float64).expand(batch)
         device = self.hidden.weight.device
         read_line, read_camera = [], []
@@ -203,7 +240,7 @@ class PlaceMap(nn.Module):
             line = self._read(level, line_east.flatten(), line_north.flatten()).unflatten(0, (batch, self.side))
             read_line.append(line * (kept & faced.to(device)[:, None])[..., None])
         at_camera = torch.cat(read_camera, dim=1)[:, None].expand(-1, self.side, -1)
-        flags = torch.stack([faced.double(), (width / self.width_metres - 1) * 4], dim=1).to(device, at_camera.dtype)
+        flags = torch.stack([faced.double(), (widths / self.width_metres - 1) * 4], dim=1).to(device, at_camera.dtype)
         inputs = torch.cat([*read_line, at_camera, flags[:, None].expand(-1, self.side, -1)], dim=2)
         spread = self.output(nn.functional.silu(self.hidden(inputs)))
         # (batch, columns, channels * rows) to (batch, channels, rows, columns).

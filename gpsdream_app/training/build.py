@@ -54,7 +54,6 @@ def location_encoder_for(
         map_side=config.image_size // config.codec_stride,
         map_cell_metres=config.map_cell_metres,
         map_features=config.map_features,
-        map_table_size=config.map_table_size,
         map_hidden=config.map_hidden,
         map_depth_metres=config.map_depth_metres,
         map_fronts=() if base else fronts,

@@ -79,7 +79,7 @@ class ModelConfig:
         map_channels: input channels of the U-Net that the place map fills (see models.place_map); 0 for no map.
         map_cell_metres: side of a cell of each of its levels, finest first.
         map_features: numbers per cell of each level.
-        map_table_size: largest number of cells that its finest level keeps apart.
+        map_cells: most cells that a level keeps: those that the photos look at most.
         map_hidden: width of its network.
         map_depth_metres: how far ahead of the camera street fronts are taken to be.
     """
@@ -107,7 +107,7 @@ class ModelConfig:
     map_channels: int = 32
     map_cell_metres: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 32.0, 128.0, 512.0)
     map_features: tuple[int, ...] = (12, 16, 16, 8, 8, 8, 8, 8)
-    map_table_size: int = 32_768
+    map_cells: int = 24_000
     map_hidden: int = 192
     map_depth_metres: float = 20.0
 

@@ -8,6 +8,7 @@ every place, and the denoiser's work is to make pictures of it.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 
 import torch
@@ -15,6 +16,7 @@ from torch import nn
 
 from gpsdream_app.models.codec import LappedAutoencoder
 from gpsdream_app.models.location_encoder import LocationEncoder
+from gpsdream_app.models.place_map import PlaceMap
 from gpsdream_app.training.batches import Batch, CropSampler
 from gpsdream_app.training.config import LossConfig
 from gpsdream_app.training.learner import blurred_places, deviations_of
@@ -38,6 +40,32 @@ def map_error(plane: torch.Tensor, latents: torch.Tensor, deviations: torch.Tens
     weights = deviations[:count] / deviations[:count].mean()
     wanted = latents[:, :count] / deviations[:count, None, None]
     return ((plane[:, :count] - wanted).square() * weights[:, None, None]).mean(dim=(1, 2, 3))
+
+
+def cells_looked_at(place_map: PlaceMap, sampler: CropSampler, most: int, crops: int = 12_000) -> list[torch.Tensor]:
+    """The cells of every level that pictures read, the most read first, at most `most` of them.
+
+    Args:
+        place_map: whose geometry counts.
+        sampler: of crops with their places.
+        most: per level.
+        crops: how many are looked at.
+
+    Returns:
+        Numbers of cells, per level.
+    """
+    counts: list[Counter[int]] = [Counter() for _ in place_map.cell_metres]
+    for step in range(crops // 64):
+        batch = sampler.batch(2_000_000_000 + step, 64)
+        east, north, line_east, line_north = place_map.points_read(batch.lat, batch.lon, batch.heading, batch.metres)
+        for level, count in enumerate(counts):
+            points = [(line_east.flatten(), line_north.flatten())]
+            if level in place_map.around:
+                points.append((east, north))
+            for point in points:
+                numbers, shares = place_map.corners(level, *point)
+                count.update(numbers[shares > 0.01].tolist())
+    return [torch.tensor([number for number, _ in count.most_common(most)], dtype=torch.int64) for count in counts]
 
 
 def train_place_map(

@@ -38,7 +38,7 @@ from gpsdream_app.training.build import build_small, open_base
 from gpsdream_app.training.codec import psnr, train_linear, train_refiner
 from gpsdream_app.training.config import TrainConfig
 from gpsdream_app.training.loop import BatchSource, Loop, Progress, without_accelerator
-from gpsdream_app.training.place_map import train_place_map
+from gpsdream_app.training.place_map import cells_looked_at, train_place_map
 from gpsdream_app.training.prepare import check_box, check_disk, coverage_of, photos_of, prepare
 from gpsdream_app.training.sources import CachedLatents, FreshLatents
 from gpsdream_app.training.tokenizer import train_tokenizer
@@ -314,11 +314,15 @@ class TrainingRun:
     def _place_map(self, pipeline: GPSDiffusionPipeline, sampler: CropSampler) -> None:
         """Train the place map, or read the one that an earlier start trained."""
         encoder, file, loop = pipeline.location_encoder, self.out / MAP_FILE, self.config.loop
-        if not encoder.config.map_channels or not loop.map_steps:
+        if not encoder.config.map_channels:
             return
         if file.exists():
-            encoder.place_map.load_state_dict(load_file(file))
+            kept = load_file(file)
+            encoder.keep_cells([kept[f"cells_{level}"] for level in range(len(encoder.place_map.cell_metres))])
+            encoder.place_map.load_state_dict(kept)
             return
+        self.listener.stage(0, 1, "place map: looking where photos look")
+        encoder.keep_cells(cells_looked_at(encoder.place_map, sampler, self.config.model.map_cells))
         train_place_map(
             encoder,
             pipeline.vae,

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gpsdream_app.domain.model_card import METRES_PER_DEGREE
-from gpsdream_app.models.place_map import PlaceMap
+from gpsdream_app.models.place_map import MARGIN_METRES, PlaceMap
 from tests.tiny_model import BOX
 
 SIDE = 8
@@ -14,19 +14,24 @@ LAT, LON = BOX.centre
 
 
 def place_map(**changes: object) -> PlaceMap:
-    """A map with random cells, which after training are not zero."""
+    """A map of all cells of the box, each with random numbers."""
     torch.manual_seed(0)
     settings: dict = {
         "channels": 3,
         "side": SIDE,
         "cell_metres": (5.0, 20.0, 200.0),
         "features": (4, 4, 4),
-        "table_size": 2**20,
+        "rows": (0, 0, 0),
         "hidden": 16,
         "depth_metres": 20.0,
         "width_metres": 32.0,
     }
     made = PlaceMap(BOX, **{**settings, **changes})
+    height = (BOX.north - BOX.south) * METRES_PER_DEGREE
+    cells = []
+    for columns, cell in zip(made.columns, made.cell_metres, strict=True):
+        cells.append(torch.arange(columns * (math.ceil((height + 2 * MARGIN_METRES) / cell) + 2)))
+    made.keep_cells(cells)
     for table in made.tables:
         torch.nn.init.normal_(table, std=0.05)
     return made
@@ -96,11 +101,30 @@ def test_a_blurred_place_ignores_the_finest_cells() -> None:
 
 
 def test_only_the_cells_of_a_place_learn() -> None:
-    made = place_map(table_size=256)
+    made = place_map()
     lat, lon, heading = (torch.tensor([value], dtype=torch.float64) for value in (LAT, LON, 0.0))
     made(lat, lon, heading).sum().backward()
     touched = (made.tables[0].grad.abs().sum(dim=1) > 0).sum().item()
     assert 0 < touched <= 4 * (SIDE + 1) < len(made.tables[0])
+
+
+def test_cells_that_are_not_kept_are_zero() -> None:
+    made = place_map()
+    full = read(made)
+    lat, lon, heading = (torch.tensor([value], dtype=torch.float64) for value in (LAT, LON, 0.0))
+    _, _, line_east, line_north = made.points_read(lat, lon, heading, None)
+    seen = [made.corners(level, line_east.flatten(), line_north.flatten())[0].unique() for level in range(3)]
+    values = [table.detach()[cells] for table, cells in zip(made.tables, seen, strict=True)]
+    made.keep_cells(seen)
+    assert torch.allclose(read(made), read(made, 1000.0, 2000.0), atol=1e-6)
+    for table, value in zip(made.tables, values, strict=True):
+        table.data.copy_(value)
+    features = sum(made.features)
+    with torch.no_grad():
+        made.hidden.weight[:, features:] = 0
+    assert not torch.allclose(read(made), read(made, 1000.0, 2000.0), atol=1e-2)
+    assert torch.allclose(read(made, 1000.0, 2000.0), read(made, 1500.0, 2000.0), atol=1e-6)
+    assert full.shape == read(made).shape
 
 
 def test_places_outside_the_box_are_those_of_its_edge() -> None:

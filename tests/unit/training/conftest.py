@@ -26,7 +26,7 @@ RECIPE = {
         "map_channels": 2,
         "map_cell_metres": [10.0, 100.0],
         "map_features": [2, 2],
-        "map_table_size": 256,
+        "map_cells": 256,
         "map_hidden": 8,
     },
     "data": {"stored_side": 48, "validation_share": 0.25},

@@ -11,7 +11,7 @@ from gpsdream_app.training.batches import CropSampler
 from gpsdream_app.training.build import build_small
 from gpsdream_app.training.config import LossConfig, TrainConfig
 from gpsdream_app.training.learner import deviations_of
-from gpsdream_app.training.place_map import map_error, train_place_map
+from gpsdream_app.training.place_map import cells_looked_at, map_error, train_place_map
 from gpsdream_app.training.run import MAP_FILE, Listener, TrainingRun
 from gpsdream_app.training.tokenizer import train_tokenizer
 from tests.unit.training.conftest import RECIPE
@@ -37,6 +37,8 @@ def test_the_map_learns_what_stands_where(street: Path, tmp_path: Path) -> None:
     codec.start_from_principal_components(pictures)
     with torch.no_grad():
         codec.standardise(codec.encode(pictures).latents)
+
+    encoder.keep_cells(cells_looked_at(encoder.place_map, sampler, 256, crops=256))
 
     def error(shift: float = 0.0) -> float:
         crops = list(fixed_crops(prepared, photos, 32))
