@@ -77,6 +77,7 @@ def train_place_map(
     steps: int,
     batch: int,
     learning_rate: float = 6e-3,
+    weight_decay: float = 1.0,
     report: Report | None = None,
 ) -> None:
     """Fit the place map of a location encoder to the latents of photos.
@@ -89,11 +90,13 @@ def train_place_map(
         steps: optimiser steps.
         batch: crops per step.
         learning_rate: at the start; falls to zero as a cosine.
+        weight_decay: of AdamW.
         report: told (step, steps, text).
     """
     place_map = encoder.place_map
     deviations = deviations_of(codec)
-    optimizer = torch.optim.Adam(place_map.parameters(), learning_rate, betas=(0.9, 0.99))
+    # The decay keeps cells that few photos look at from shouting where none was taken.
+    optimizer = torch.optim.AdamW(place_map.parameters(), learning_rate, betas=(0.9, 0.99), weight_decay=weight_decay)
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
