@@ -7,9 +7,9 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import nn
@@ -17,11 +17,13 @@ from torch import nn
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.geo.frames import LocalFrame
 from gpsdream_app.photos.prepared import TrainingPhoto
+from gpsdream_app.training.crops import CropsConfig
 from gpsdream_app.training.state import checkpoints, load_state, save_state, trainable
 
 RECIPE_FILE = "recipe.json"
 Report = Callable[[int, int, str], None]
 Stopped = Callable[[], bool]
+AnyLesson = TypeVar("AnyLesson", bound="Lesson")
 # The loss of a step (from 0), a function of its number alone, so that a resumed run is the same run.
 Loss = Callable[[int], torch.Tensor]
 
@@ -293,3 +295,109 @@ def best_steps(
     }
     best = min(steps, key=lambda step: mean[step])
     return Best(best, mean, tuple(fold[best] for fold in answers))
+
+
+class Lesson(Protocol):
+    """A judge that is to learn, and what it learns from.
+
+    Attributes:
+        model: what is trained.
+    """
+
+    model: nn.Module
+
+    def loss(self, step: int) -> torch.Tensor:
+        """The loss of a step, a function of its number alone."""
+
+
+def begin_run(
+    out: Path, config: ContrastiveConfig, crops: CropsConfig, photos: Sequence[TrainingPhoto], **more: Any
+) -> dict[str, Any]:
+    """Keep the recipe of a run and return it: settings, crops, source photographs, and what else decides the result.
+
+    Raises:
+        GPSDreamError: if `out` holds another run.
+    """
+    sources = sorted({photo.source_name for photo in photos})
+    recipe = {**asdict(config), "crops": asdict(crops), **more, "sources": sources}
+    keep_recipe(out, recipe)
+    return recipe
+
+
+def learn(
+    photos: Sequence[TrainingPhoto],
+    out: Path,
+    config: ContrastiveConfig,
+    *,
+    lesson: Callable[[Sequence[TrainingPhoto]], AnyLesson],
+    judge: Callable[[AnyLesson, list[TrainingPhoto]], Measurement],
+    text: str,
+    report: Report | None = None,
+    stopped: Stopped | None = None,
+) -> tuple[AnyLesson, Best] | None:
+    """Find by cross-validation how many steps to train, then train on all photos for as many.
+
+    Args:
+        photos: of the training part.
+        out: folder of the run.
+        config: settings.
+        lesson: builds an untrained judge for some of the photos.
+        judge: measures one on the others.
+        text: what is trained, for the reports.
+        report: told (step, steps, text).
+        stopped: asked after every step.
+
+    Returns:
+        The trained judge and how the steps were found, or None if it was stopped.
+    """
+    learning: AnyLesson
+
+    def make(some: list[TrainingPhoto]) -> tuple[nn.Module, Loss]:
+        nonlocal learning
+        learning = lesson(some)
+        return learning.model, learning.loss
+
+    def measure(_: nn.Module, left_out: list[TrainingPhoto]) -> Measurement:
+        return judge(learning, left_out)
+
+    best = best_steps(photos, out, config, make=make, judge=measure, text=text, report=report, stopped=stopped)
+    if best is None:
+        return None
+    last = lesson(photos)
+    finished = train_towers(
+        last.model, last.loss, out, config, until=best.steps, text=text, report=report, stopped=stopped
+    )
+    return (last, best) if finished else None
+
+
+def write_facts(
+    path: Path,
+    recipe: dict[str, Any],
+    best: Best,
+    *,
+    measure_held_out: Callable[[bool], Any] | None,
+    nothing: Any,
+    **more: Any,
+) -> None:
+    """Write what a judge was trained on, for how long, and what it makes of held-out photos.
+
+    Args:
+        path: of the file.
+        recipe: as `begin_run` returned it.
+        best: how the steps were found.
+        measure_held_out: told whether to measure plain crops or ones with random looks; None if it learned all photos.
+        nothing: stands for no figures.
+        more: whatever else there is to say.
+    """
+    facts = {
+        "trained_on": recipe["sources"],
+        "steps": best.steps,
+        "samples": best.steps * recipe["batch"],
+        **more,
+        "held_out": nothing,
+        "settings": recipe,
+    }
+    if measure_held_out is not None:
+        facts["held_out"] = measure_held_out(True)
+        facts["held_out_with_random_looks"] = measure_held_out(False)
+    path.write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")

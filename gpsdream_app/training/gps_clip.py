@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,13 +22,12 @@ from gpsdream_app.models.location_encoder import frequencies_for_box
 from gpsdream_app.photos.prepared import PreparedPhotos, TrainingPhoto
 from gpsdream_app.training.contrastive import (
     ContrastiveConfig,
-    Loss,
     Measurement,
     Report,
     Stopped,
-    best_steps,
-    keep_recipe,
-    train_towers,
+    begin_run,
+    learn,
+    write_facts,
 )
 from gpsdream_app.training.crops import CropCache, CropsConfig, Reduction, build_cache
 
@@ -236,14 +234,7 @@ def train_gps_clip(
         )
     crops = crops or CropsConfig()
     tower = DinoV2.open(dinov2) if dinov2 else None
-    sources = sorted({photo.source_name for photo in photos})
-    recipe = {
-        **asdict(config),
-        "crops": asdict(crops),
-        "dinov2": dinov2.name if dinov2 else None,
-        "sources": sources,
-    }
-    keep_recipe(out, recipe)
+    recipe = begin_run(out, config, crops, photos, dinov2=dinov2.name if dinov2 else None)
     eyes = build_gps_clip(prepared, config, tower).to(device).eval()
     found = build_cache(
         prepared, cache or out / "crops", eyes.raw, crops, device=device, report=report, stopped=stopped
@@ -254,41 +245,26 @@ def train_gps_clip(
     def lesson(some: Sequence[TrainingPhoto]) -> _Lesson:
         return _Lesson(build_gps_clip(prepared, config, tower), found, some, config, device)
 
-    lessons: dict[int, _Lesson] = {}
-
-    def make(some: list[TrainingPhoto]) -> tuple[nn.Module, Loss]:
-        made = lesson(some)
-        lessons[id(made.model)] = made
-        return made.model, made.loss
-
-    def judge(model: nn.Module, left_out: list[TrainingPhoto]) -> Measurement:
-        made = lessons[id(model)]
+    def judge(made: _Lesson, left_out: list[TrainingPhoto]) -> Measurement:
         rows = found.rows(left_out, plain=True)
         areas, _ = _areas(made.model, made.reduced[rows], found.lat[rows], found.lon[rows], found.photos)
         # The geometric mean tells more than the median of few photos.
         return Measurement(float(np.log(areas).mean()))
 
-    best = best_steps(photos, out, config, make=make, judge=judge, text="GPS-CLIP", report=report, stopped=stopped)
-    if best is None:
+    learned = learn(photos, out, config, lesson=lesson, judge=judge, text="GPS-CLIP", report=report, stopped=stopped)
+    if learned is None:
         return None
-    last = lesson(photos)
-    if not train_towers(
-        last.model, last.loss, out, config, until=best.steps, text="GPS-CLIP", report=report, stopped=stopped
-    ):
-        return None
+    last, best = learned
     folder = out / "gps-clip"
     last.finished().half().save_pretrained(folder, safe_serialization=True)
-    facts = {
-        "trained_on": sources,
-        "steps": best.steps,
-        "samples": best.steps * config.batch,
-        "cross_validation": {"mean log area": best.curve} if best.curve else {},
-        "held_out": {},
-        "settings": json.loads(json.dumps(recipe)),
-    }
-    if not config.everything:
-        model = open_gps_clip(folder, dinov2)
-        facts["held_out"] = held_out_scores(model, found)
-        facts["held_out_with_random_looks"] = held_out_scores(model, found, plain=False)
-    (folder / FACTS_FILE).write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
+    write_facts(
+        folder / FACTS_FILE,
+        recipe,
+        best,
+        measure_held_out=None
+        if config.everything
+        else lambda plain: held_out_scores(open_gps_clip(folder, dinov2), found, plain=plain),
+        nothing={},
+        cross_validation={"mean log area": best.curve} if best.curve else {},
+    )
     return folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -27,13 +26,12 @@ from gpsdream_app.models.filters import FilterBank
 from gpsdream_app.photos.prepared import PreparedPhotos, TrainingPhoto
 from gpsdream_app.training.contrastive import (
     ContrastiveConfig,
-    Loss,
     Measurement,
     Report,
     Stopped,
-    best_steps,
-    keep_recipe,
-    train_towers,
+    begin_run,
+    learn,
+    write_facts,
 )
 from gpsdream_app.training.crops import CropCache, CropsConfig, Reduction, build_cache
 
@@ -195,36 +193,26 @@ def train_word_probe(
     photos = [photo for photo in allowed if any(view.tags for view in photo.views)]
     words = words_of(photos, config)
     crops = crops or CropsConfig()
-    sources = sorted({photo.source_name for photo in photos})
-    recipe = {**asdict(config), "crops": asdict(crops), "sources": sources}
-    keep_recipe(out, recipe)
+    recipe = begin_run(out, config, crops, photos)
     found = build_cache(
         prepared, cache or out / "crops", FilterBank().to(device), crops, device=device, report=report, stopped=stopped
     )
     if found is None:
         return None
-    lessons: dict[int, _Lesson] = {}
 
-    def make(some: list[TrainingPhoto]) -> tuple[nn.Module, Loss]:
-        made = _Lesson(words, found, some, config, device)
-        lessons[id(made.model)] = made
-        return made.model, made.loss
+    def lesson(some: Sequence[TrainingPhoto]) -> _Lesson:
+        return _Lesson(words, found, some, config, device)
 
-    def judge(model: nn.Module, left_out: list[TrainingPhoto]) -> Measurement:
-        made = lessons[id(model)]
+    def judge(made: _Lesson, left_out: list[TrainingPhoto]) -> Measurement:
         rows = found.rows(left_out, plain=True, with_words=True)
         scores, truth = made.scores(rows), made.truth[rows].cpu().numpy()
         answers = [scores.round(4).tolist(), truth.tolist(), found.sources(rows)]
         return Measurement(1 - _mean_precision(scores, truth), answers)
 
-    best = best_steps(photos, out, config, make=make, judge=judge, text="probe", report=report, stopped=stopped)
-    if best is None:
+    learned = learn(photos, out, config, lesson=lesson, judge=judge, text="probe", report=report, stopped=stopped)
+    if learned is None:
         return None
-    last = _Lesson(words, found, photos, config, device)
-    if not train_towers(
-        last.model, last.loss, out, config, until=best.steps, text="probe", report=report, stopped=stopped
-    ):
-        return None
+    last, best = learned
     cross_validation: dict[str, Any] = {}
     if best.answers:
         scores, truth = (np.concatenate([np.array(fold[part]) for fold in best.answers]) for part in (0, 1))
@@ -237,19 +225,16 @@ def train_word_probe(
     thresholds = [balanced_threshold(scores[:, index], truth[:, index]) for index in range(len(words))]
     folder = out / "probe"
     last.finished(thresholds).half().save_pretrained(folder, safe_serialization=True)
-    card = {
-        "trained_on": sources,
-        "words": {word: list(tags) for word, tags in words.items()},
-        "steps": best.steps,
-        "samples": best.steps * config.batch,
-        "thresholds_from": "cross-validation" if best.answers else "training photos",
-        "cross_validation": cross_validation,
-        "held_out": [],
-        "settings": json.loads(json.dumps(recipe)),
-    }
-    if not config.everything:
-        probe = WordProbe.open(folder)
-        card["held_out"] = held_out_scores(probe, found)
-        card["held_out_with_random_looks"] = held_out_scores(probe, found, plain=False)
-    (folder / CARD_FILE).write_text(json.dumps(card, indent=1, ensure_ascii=False), encoding="utf-8")
+    write_facts(
+        folder / CARD_FILE,
+        recipe,
+        best,
+        measure_held_out=None
+        if config.everything
+        else lambda plain: held_out_scores(WordProbe.open(folder), found, plain=plain),
+        nothing=[],
+        words={word: list(tags) for word, tags in words.items()},
+        thresholds_from="cross-validation" if best.answers else "training photos",
+        cross_validation=cross_validation,
+    )
     return folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,13 +23,12 @@ from gpsdream_app.photos.prepared import PreparedPhotos, TrainingPhoto, View
 from gpsdream_app.training.batches import compose_prompt
 from gpsdream_app.training.contrastive import (
     ContrastiveConfig,
-    Loss,
     Measurement,
     Report,
     Stopped,
-    best_steps,
-    keep_recipe,
-    train_towers,
+    begin_run,
+    learn,
+    write_facts,
 )
 from gpsdream_app.training.crops import CropCache, CropsConfig, Reduction, build_cache
 from gpsdream_app.training.tokenizer import train_tokenizer
@@ -242,53 +240,40 @@ def train_text_clip(
             ErrorKind.BAD_PHOTO, "None of the photos has a caption.", "A CLIP needs photos with captions or tags."
         )
     crops = crops or CropsConfig()
-    sources = sorted({photo.source_name for photo in photos})
-    recipe = {**asdict(config), "crops": asdict(crops), "sources": sources}
-    keep_recipe(out, recipe)
+    recipe = begin_run(out, config, crops, photos)
     found = build_cache(
         prepared, cache or out / "crops", FilterBank().to(device), crops, device=device, report=report, stopped=stopped
     )
     if found is None:
         return None
     tokenizer = train_tokenizer(_words(photos), vocabulary_size=config.vocabulary_size, max_tokens=config.max_tokens)
-    lessons: dict[int, _Lesson] = {}
 
-    def make(some: list[TrainingPhoto]) -> tuple[nn.Module, Loss]:
-        made = _Lesson(tokenizer, found, some, config, device)
-        lessons[id(made.model)] = made
-        return made.model, made.loss
+    def lesson(some: Sequence[TrainingPhoto]) -> _Lesson:
+        return _Lesson(tokenizer, found, some, config, device)
 
-    def judge(model: nn.Module, left_out: list[TrainingPhoto]) -> Measurement:
-        made = lessons[id(model)]
+    def judge(made: _Lesson, left_out: list[TrainingPhoto]) -> Measurement:
         rows = found.rows(left_out, plain=True, with_words=True)
         with torch.no_grad():
             pictures = made.model.embed_raw(made.reduced[rows])
         areas = word_areas(made.clip, pictures, [found.tags(int(row)) for row in rows])
         return Measurement(1 - float(np.mean(list(areas.values()))) if areas else 0.5)
 
-    best = best_steps(photos, out, config, make=make, judge=judge, text="CLIP", report=report, stopped=stopped)
-    if best is None:
+    learned = learn(photos, out, config, lesson=lesson, judge=judge, text="CLIP", report=report, stopped=stopped)
+    if learned is None:
         return None
-    last = _Lesson(tokenizer, found, photos, config, device)
-    if not train_towers(
-        last.model, last.loss, out, config, until=best.steps, text="CLIP", report=report, stopped=stopped
-    ):
-        return None
+    last, best = learned
     folder = out / "text-clip"
     finished = last.finished()
     finished.model.half()
     finished.save(folder)
-    facts = {
-        "trained_on": sources,
-        "steps": best.steps,
-        "samples": best.steps * config.batch,
-        "cross_validation": {"1 - mean word area": best.curve} if best.curve else {},
-        "held_out": {},
-        "settings": json.loads(json.dumps(recipe)),
-    }
-    if not config.everything:
-        clip = TextClip.open(folder)
-        facts["held_out"] = held_out_scores(clip, found)
-        facts["held_out_with_random_looks"] = held_out_scores(clip, found, plain=False)
-    (folder / FACTS_FILE).write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
+    write_facts(
+        folder / FACTS_FILE,
+        recipe,
+        best,
+        measure_held_out=None
+        if config.everything
+        else lambda plain: held_out_scores(TextClip.open(folder), found, plain=plain),
+        nothing={},
+        cross_validation={"1 - mean word area": best.curve} if best.curve else {},
+    )
     return folder
