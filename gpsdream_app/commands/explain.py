@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from gpsdream_app import __version__
 from gpsdream_app.commands import terminal
-from gpsdream_app.commands.generate import SECONDS_TO_STOP, build_requests, note_limits, slug
+from gpsdream_app.commands.generate import SECONDS_TO_STOP, build_requests, note_limits, show_progress, slug
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
-from gpsdream_app.domain.events import Cancelled, EngineChanged, EngineState, Explained, Failed, Loading, Step
+from gpsdream_app.domain.events import Cancelled, Explained
 from gpsdream_app.domain.explanations import ExplainRequest, Explanation, TokenKind, TokenMap
 from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.results import Result
@@ -100,17 +100,10 @@ def _explain(engine: Engine, request: ExplainRequest) -> Explanation | None:
     explanation: Explanation | None = None
     with terminal.Progress("Explaining") as progress, terminal.cancel_on_signal(lambda: engine.cancel(job_id)):
         for event in engine.stream(request, job_id):
+            show_progress(progress, event)
             match event:
-                case EngineChanged(state=EngineState.STARTING | EngineState.WARMING, text=text) if text:
-                    progress.stage(text)
-                case Loading(step=step, total=total, text=text):
-                    progress.stage(f"{text}, {step} of {total}")
-                case Step(index=index, total=total, seconds_left=seconds_left):
-                    progress.update(index, total, "steps", seconds_left)
                 case Explained(explanation=told):
                     explanation = told
-                case Failed(failure=failure):
-                    raise GPSDreamError(failure.kind, failure.message, failure.hint, failure.details)
                 case Cancelled():
                     return None
     return explanation

@@ -20,6 +20,7 @@ from gpsdream_app.domain.events import (
     Cancelled,
     EngineChanged,
     EngineState,
+    Event,
     Failed,
     Loading,
     PictureFinished,
@@ -248,6 +249,23 @@ def note_limits(requests: Sequence[GenerateRequest], card: ModelCard) -> tuple[s
 # --- drawing ----------------------------------------------------------------------------------------------
 
 
+def show_progress(progress: terminal.Progress, event: Event) -> None:
+    """Show what an event of the engine says of a job's progress.
+
+    Raises:
+        GPSDreamError: if it says that the job failed.
+    """
+    match event:
+        case EngineChanged(state=EngineState.STARTING | EngineState.WARMING, text=text) if text:
+            progress.stage(text)
+        case Loading(step=step, total=total, text=text):
+            progress.stage(f"{text}, {step} of {total}")
+        case Step(index=index, total=total, seconds_left=seconds_left):
+            progress.update(index, total, "steps", seconds_left)
+        case Failed(failure=failure):
+            raise GPSDreamError(failure.kind, failure.message, failure.hint, failure.details)
+
+
 def draw(engine: Engine, request: GenerateRequest, library: Library, copies: Copies, answer: Answer) -> bool:
     """Draw one request to its end; returns False if it was cancelled.
 
@@ -259,20 +277,13 @@ def draw(engine: Engine, request: GenerateRequest, library: Library, copies: Cop
     job_id = new_job_id()
     with terminal.Progress("Drawing") as progress, terminal.cancel_on_signal(lambda: engine.cancel(job_id)):
         for event in engine.stream(request, job_id):
+            show_progress(progress, event)
             match event:
-                case EngineChanged(state=EngineState.STARTING | EngineState.WARMING, text=text) if text:
-                    progress.stage(text)
-                case Loading(step=step, total=total, text=text):
-                    progress.stage(f"{text}, {step} of {total}")
-                case Step(index=index, total=total, seconds_left=seconds_left):
-                    progress.update(index, total, "steps", seconds_left)
                 case PictureFinished(result=result):
                     library.add(result)
                     copy = copies.save(result)
                     progress.clear()
                     answer.picture(result, copy)
-                case Failed(failure=failure):
-                    raise GPSDreamError(failure.kind, failure.message, failure.hint, failure.details)
                 case Cancelled():
                     answer.cancelled = True
                     return False

@@ -10,8 +10,9 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 # Read before torch is imported: idle threads must sleep, or a second busy process slows every step several times.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -148,13 +149,51 @@ class Reporter:
             print(text, file=sys.stderr, flush=True)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped and saved."""
-    options = parser().parse_args(arguments)
+def carry_out(options: argparse.Namespace, work: Callable[[Reporter], tuple[dict[str, Any], str] | None]) -> int:
+    """Run a trainer with signals, errors and its last words looked after.
+
+    Args:
+        options: with json, minutes and out.
+        work: trains; returns what was made as JSON values and as a sentence, or None if it was stopped and saved.
+
+    Returns:
+        The exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped and saved.
+    """
     reporter = Reporter(as_json=options.json, minutes=options.minutes)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, reporter.request_stop)
     try:
+        made = work(reporter)
+    except GPSDreamError as error:
+        show(error.failure, as_json=options.json)
+        if os.environ.get("GPSDREAM_DEBUG") and error.failure.details:
+            print(error.failure.details, file=sys.stderr)
+        return EXIT_USAGE if error.failure.kind is ErrorKind.BAD_REQUEST else EXIT_FAILED
+    except FloatingPointError as error:
+        show(Failure(ErrorKind.INTERNAL, str(error), "Start again with a lower learning rate."), as_json=options.json)
+        return EXIT_FAILED
+    except Exception as error:
+        if os.environ.get("GPSDREAM_DEBUG"):
+            raise
+        show(unexpected(error, options.out), as_json=options.json)
+        return EXIT_FAILED
+    if made is None:
+        if not options.json:
+            print(f"\nStopped and saved. The same command goes on from here: {options.out}", file=sys.stderr)
+        return EXIT_STOPPED
+    values, sentence = made
+    if options.json:
+        print(json.dumps(values), flush=True)
+    else:
+        print(f"\n{sentence}", file=sys.stderr)
+    return EXIT_OK
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; return the exit code of `carry_out`."""
+    options = parser().parse_args(arguments)
+
+    def train(reporter: Reporter) -> tuple[dict[str, Any], str] | None:
         # Imported here, so that --help answers at once.
         from dataclasses import replace
 
@@ -176,28 +215,9 @@ def main(arguments: list[str] | None = None) -> int:
             start=options.start_from,
         )
         model = run.run(options.photos)
-    except GPSDreamError as error:
-        show(error.failure, as_json=options.json)
-        if os.environ.get("GPSDREAM_DEBUG") and error.failure.details:
-            print(error.failure.details, file=sys.stderr)
-        return EXIT_USAGE if error.failure.kind is ErrorKind.BAD_REQUEST else EXIT_FAILED
-    except FloatingPointError as error:
-        show(Failure(ErrorKind.INTERNAL, str(error), "Start again with a lower learning rate."), as_json=options.json)
-        return EXIT_FAILED
-    except Exception as error:
-        if os.environ.get("GPSDREAM_DEBUG"):
-            raise
-        show(unexpected(error, options.out), as_json=options.json)
-        return EXIT_FAILED
-    if model is None:
-        if not options.json:
-            print(f"\nStopped and saved. The same command goes on from here: {options.out}", file=sys.stderr)
-        return EXIT_STOPPED
-    if options.json:
-        print(json.dumps({"model": str(model)}), flush=True)
-    else:
-        print(f"\nThe model is in {model}", file=sys.stderr)
-    return EXIT_OK
+        return None if model is None else ({"model": str(model)}, f"The model is in {model}")
+
+    return carry_out(options, train)
 
 
 if __name__ == "__main__":

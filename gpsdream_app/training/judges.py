@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-# Read before torch is imported: idle threads must sleep, or a second busy process slows every step several times.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-
-from gpsdream_app.domain.errors import ErrorKind, Failure, GPSDreamError
+from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.words import time_words
 from gpsdream_app.training.__main__ import (
-    EXIT_FAILED,
-    EXIT_OK,
-    EXIT_STOPPED,
-    EXIT_USAGE,
     CommandParser,
     Reporter,
+    carry_out,
     minutes_of,
-    show,
-    unexpected,
     whole_number,
 )
 
@@ -217,12 +204,10 @@ def train_judges(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; return the exit code: 0 done, 1 failed, 2 wrong usage, 130 stopped and saved."""
+    """Run the command; return the exit code of `carry_out`."""
     options = parser().parse_args(arguments)
-    reporter = Reporter(as_json=options.json, minutes=options.minutes)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, reporter.request_stop)
-    try:
+
+    def train(reporter: Reporter) -> tuple[dict[str, Any], str] | None:
         # Imported here, so that --help answers at once.
         from gpsdream_app.training.judges_config import JudgesConfig
 
@@ -235,28 +220,12 @@ def main(arguments: list[str] | None = None) -> int:
             with_heading=False if options.no_heading else None,
         )
         folders = train_judges(options.photos, options.out, config, reporter, dinov2=options.dinov2, clip=options.clip)
-    except GPSDreamError as error:
-        show(error.failure, as_json=options.json)
-        if os.environ.get("GPSDREAM_DEBUG") and error.failure.details:
-            print(error.failure.details, file=sys.stderr)
-        return EXIT_USAGE if error.failure.kind is ErrorKind.BAD_REQUEST else EXIT_FAILED
-    except FloatingPointError as error:
-        show(Failure(ErrorKind.INTERNAL, str(error), "Start again with a lower learning rate."), as_json=options.json)
-        return EXIT_FAILED
-    except Exception as error:
-        if os.environ.get("GPSDREAM_DEBUG"):
-            raise
-        show(unexpected(error, options.out), as_json=options.json)
-        return EXIT_FAILED
-    if folders is None:
-        if not options.json:
-            print(f"\nStopped and saved. The same command goes on from here: {options.out}", file=sys.stderr)
-        return EXIT_STOPPED
-    if options.json:
-        print(json.dumps({"judges": str(options.out), "parts": sorted(folders)}), flush=True)
-    else:
-        print(f"\nThe judges are in {options.out}: {', '.join(folders)}", file=sys.stderr)
-    return EXIT_OK
+        if folders is None:
+            return None
+        values = {"judges": str(options.out), "parts": sorted(folders)}
+        return values, f"The judges are in {options.out}: {', '.join(folders)}"
+
+    return carry_out(options, train)
 
 
 if __name__ == "__main__":
