@@ -136,17 +136,21 @@ def word_figures(
     return figures
 
 
-def balanced_threshold(scores: ArrayLike, truth: ArrayLike) -> float:
-    """The score above which as many pictures lie as have the word, so that precision and recall are equal.
+def share_threshold(scores: ArrayLike, truth: ArrayLike, share: float = 1.0) -> float:
+    """The score above which as many pictures lie as a share of those that have the word.
+
+    With a share of 1 precision and recall are equal; a smaller one keeps only the pictures that leave least doubt.
 
     Args:
         scores: (n,).
         truth: (n,), 0 or 1.
+        share: over 0, at most 1.
     """
     values = np.sort(np.asarray(scores, dtype=np.float64))[::-1]
-    count = int(np.asarray(truth).sum())
-    if count == 0:
+    having = int(np.asarray(truth).sum())
+    if having == 0:
         return 1.0
+    count = max(1, round(share * having))
     if count >= len(values):
         return 0.0
     return float((values[count - 1] + values[count]) / 2)

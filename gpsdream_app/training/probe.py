@@ -19,7 +19,7 @@ from gpsdream_app.evaluation.probes import (
     CARD_FILE,
     WordProbe,
     average_precision,
-    balanced_threshold,
+    share_threshold,
     word_figures,
 )
 from gpsdream_app.models.filters import FilterBank
@@ -47,6 +47,9 @@ class ProbeConfig(ContrastiveConfig):
         smoothing: how far the right answers are moved from 0 and 1: who wrote the tags saw more than the crop shows.
         width: of the learned features.
         everything: learn the held-out photos too.
+        found_share: as many pictures count as showing a word as this share of those that have it, over 0, at most 1.
+            Under 1 only those count that leave least doubt, so that a word which many pictures have can still be found
+            several times more often when it is asked for.
     """
 
     words: tuple[str, ...] = ()
@@ -55,6 +58,14 @@ class ProbeConfig(ContrastiveConfig):
     smoothing: float = 0.03
     width: int = 64
     everything: bool = False
+    found_share: float = 1.0
+
+    def __post_init__(self) -> None:
+        ContrastiveConfig.__post_init__(self)
+        if not 0 < self.found_share <= 1:
+            raise GPSDreamError(
+                ErrorKind.BAD_REQUEST, "“found_share” must be over 0 and at most 1.", "Change it in the recipe."
+            )
 
 
 def words_of(photos: Sequence[TrainingPhoto], config: ProbeConfig) -> dict[str, tuple[str, ...]]:
@@ -170,7 +181,7 @@ def train_word_probe(
 ) -> Path | None:
     """Train a probe, or go on with one that was interrupted.
 
-    The thresholds balance precision and recall. With folds they are chosen on photos that the fold left out, else on
+    The thresholds follow `found_share`. With folds they are chosen on photos that the fold left out, else on
     the training photos themselves, where they come out too high.
 
     Args:
@@ -222,7 +233,7 @@ def train_word_probe(
     else:
         rows = found.rows(photos, plain=True, with_words=True)
         scores, truth = last.scores(rows), last.truth[rows].cpu().numpy()
-    thresholds = [balanced_threshold(scores[:, index], truth[:, index]) for index in range(len(words))]
+    thresholds = [share_threshold(scores[:, index], truth[:, index], config.found_share) for index in range(len(words))]
     folder = out / "probe"
     last.finished(thresholds).half().save_pretrained(folder, safe_serialization=True)
     write_facts(

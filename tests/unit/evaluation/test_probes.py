@@ -14,11 +14,11 @@ from gpsdream_app.evaluation.probes import (
     WordProbe,
     area_under_curve,
     average_precision,
-    balanced_threshold,
     both_sides,
     nearest_side,
     obedience_of,
     probe_card,
+    share_threshold,
     side_agreement,
     word_figures,
     word_obedience,
@@ -71,10 +71,20 @@ def test_figures_come_with_intervals_and_the_prevalence() -> None:
 
 def test_a_threshold_balances_precision_and_recall() -> None:
     scores, truth = np.array([0.9, 0.8, 0.7, 0.4, 0.2]), np.array([1, 0, 1, 0, 0])
-    threshold = balanced_threshold(scores, truth)
+    threshold = share_threshold(scores, truth)
     assert (scores >= threshold).sum() == 2
-    assert balanced_threshold(scores, np.zeros(5)) == 1
-    assert balanced_threshold(scores, np.ones(5)) == 0
+    assert share_threshold(scores, np.zeros(5)) == 1
+    assert share_threshold(scores, np.ones(5)) == 0
+
+
+def test_a_threshold_can_keep_only_the_surest_pictures() -> None:
+    random = np.random.default_rng(0)
+    truth = random.random(1000) < 0.4
+    scores = truth + random.normal(size=1000)
+    sure, balanced = (scores >= share_threshold(scores, truth, share) for share in (0.25, 1.0))
+    assert sure.sum() == round(0.25 * truth.sum())
+    assert truth[sure].mean() > truth[balanced].mean() + 0.1
+    assert share_threshold(scores, truth, 1e-6) < scores.max()  # at least one picture counts
 
 
 def test_a_saved_probe_is_the_same_when_it_is_opened(tmp_path: Path) -> None:
