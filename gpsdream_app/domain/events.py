@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from gpsdream_app.domain.averages import Likeness, TypicalPatches
 from gpsdream_app.domain.errors import ErrorKind, Failure
 from gpsdream_app.domain.explanations import Explanation
 from gpsdream_app.domain.results import Result
@@ -74,7 +75,8 @@ class Loading(Event):
 class Step(Event):
     """Denoising step `index` (from 1) of `total`, counted over all pictures of the job.
 
-    A job that explains a picture counts the steps of drawing it again and what it does after that.
+    A job that explains a picture counts the steps of drawing it again and what it does after that. Jobs of many
+    pictures do not tell of every step; the last one of each picture may be missing, too.
 
     Attributes:
         picture: which picture of the job is being drawn, from 0.
@@ -92,10 +94,14 @@ class Step(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PictureFinished(Event):
-    """One picture of the job is on the disk."""
+    """One picture of the job is on the disk; `index` tells which one, from 0.
+
+    Frames of a series that were on the disk before are told first.
+    """
 
     name: ClassVar[str] = "picture_finished"
     result: Result
+    index: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +113,28 @@ class Explained(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compared(Event):
+    """The answer of a job that compares pictures; `Finished` without results comes next."""
+
+    name: ClassVar[str] = "compared"
+    likeness: Likeness
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchesFound(Event):
+    """The answer of a job that looks for typical patches; `Finished` without results comes next."""
+
+    name: ClassVar[str] = "patches_found"
+    patches: TypicalPatches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finished(Event):
-    """The job is done; its pictures or its explanation have been announced before."""
+    """The job is done; what came out has been announced before.
+
+    Attributes:
+        results: the pictures of a job that draws pictures or averages. Empty for a series, which may be long.
+    """
 
     name: ClassVar[str] = "finished"
     results: tuple[Result, ...] = ()
@@ -131,7 +157,20 @@ class Cancelled(Event):
 
 EVENTS: dict[str, type[Event]] = {
     cls.name: cls
-    for cls in (EngineChanged, Queued, Started, Loading, Step, PictureFinished, Explained, Finished, Failed, Cancelled)
+    for cls in (
+        EngineChanged,
+        Queued,
+        Started,
+        Loading,
+        Step,
+        PictureFinished,
+        Explained,
+        Compared,
+        PatchesFound,
+        Finished,
+        Failed,
+        Cancelled,
+    )
 }
 TERMINAL_EVENTS = (Finished, Failed, Cancelled)
 
@@ -144,7 +183,7 @@ def event_to_dict(event: Event) -> tuple[dict[str, Any], bytes]:
         value = getattr(event, field.name)
         if isinstance(value, bytes):
             blob = value
-        elif isinstance(value, Result):
+        elif isinstance(value, (Result, Likeness, TypicalPatches)):
             data[field.name] = value.to_dict()
         elif isinstance(value, Explanation):
             data[field.name] = value.to_dict()
@@ -177,6 +216,10 @@ def event_from_dict(data: Mapping[str, Any], blob: bytes = b"") -> Event:
         values["result"] = Result.from_dict(values["result"])
     if "explanation" in values:
         values["explanation"] = Explanation.from_dict(values["explanation"], blob)
+    if "likeness" in values:
+        values["likeness"] = Likeness.from_dict(values["likeness"])
+    if "patches" in values:
+        values["patches"] = TypicalPatches.from_dict(values["patches"])
     if "results" in values:
         values["results"] = tuple(Result.from_dict(item) for item in values["results"])
     return cls(**values)

@@ -1,12 +1,16 @@
-"""Why a picture looks as it does: where each word and the place acted on it, and how typical it is of its place."""
+"""Why a picture looks as it does: where each word and the place acted on it, and how typical it is of its place.
+
+Here stands also what all jobs of the engine have in common: how their requests are read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
+from gpsdream_app.domain.averages import AverageRequest, LikenessRequest, PatchesRequest, SeriesRequest
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.requests import GenerateRequest
 
@@ -56,7 +60,7 @@ class ExplainRequest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the request as JSON values."""
-        return {"request": self.request.to_dict(), "picture": self.picture}
+        return {"kind": "explain", "request": self.request.to_dict(), "picture": self.picture}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ExplainRequest:
@@ -66,7 +70,35 @@ class ExplainRequest:
         return cls(GenerateRequest.from_dict(data["request"]), data.get("picture", 0))
 
 
-JobRequest = GenerateRequest | ExplainRequest
+JobRequest = GenerateRequest | ExplainRequest | AverageRequest | SeriesRequest | LikenessRequest | PatchesRequest
+"""What the engine can be asked for."""
+_KINDS: dict[str, Callable[[Mapping[str, Any]], JobRequest]] = {
+    "explain": ExplainRequest.from_dict,
+    "average": AverageRequest.from_dict,
+    "series": SeriesRequest.from_dict,
+    "likeness": LikenessRequest.from_dict,
+    "patches": PatchesRequest.from_dict,
+}
+
+
+def job_request_from_dict(data: Mapping[str, Any]) -> JobRequest:
+    """Read what `to_dict` of any request wrote; one that names no kind draws pictures.
+
+    Raises:
+        GPSDreamError: if the values are bad, or the kind is not known.
+    """
+    kind = data.get("kind") if isinstance(data, Mapping) else None
+    if kind is None:
+        return GenerateRequest.from_dict(data)
+    read = _KINDS.get(kind) if isinstance(kind, str) else None
+    if read is None:
+        raise GPSDreamError(ErrorKind.BAD_REQUEST, f"There are no jobs of the kind “{str(kind)[:40]}”.")
+    try:
+        return read(data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise GPSDreamError(ErrorKind.BAD_REQUEST, f"The request is incomplete: {error}.") from None
+
+
 Map = tuple[tuple[float, ...], ...]
 
 

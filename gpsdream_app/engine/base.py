@@ -8,8 +8,9 @@ import threading
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from gpsdream_app.domain.averages import AverageRequest
 from gpsdream_app.domain.errors import ErrorKind, Failure, GPSDreamError
 from gpsdream_app.domain.events import (
     TERMINAL_EVENTS,
@@ -18,11 +19,13 @@ from gpsdream_app.domain.events import (
     EngineState,
     Event,
     Failed,
+    Finished,
+    PictureFinished,
     Queued,
     Started,
 )
 from gpsdream_app.domain.explanations import ExplainRequest, JobRequest
-from gpsdream_app.domain.requests import GenerateRequest
+from gpsdream_app.domain.results import Result
 
 log = logging.getLogger(__name__)
 
@@ -47,11 +50,11 @@ class Engine(ABC):
         """Start the engine. Does nothing if it runs already."""
 
     @abstractmethod
-    def submit(self, request: GenerateRequest, job_id: str | None = None) -> str:
-        """Put a job at the end of the queue, and start the engine if it does not run.
+    def submit(self, request: JobRequest, job_id: str | None = None) -> str:
+        """Put a job of any sort at the end of the queue, and start the engine if it does not run.
 
         Args:
-            request: what to draw.
+            request: what to draw or to find out.
             job_id: the job's name; a new one is made if None.
 
         Returns:
@@ -105,7 +108,7 @@ class Engine(ABC):
         """Stop calling a listener; an unknown one is ignored."""
 
     def stream(self, request: JobRequest, job_id: str | None = None) -> Iterator[Event]:
-        """Put a job of either sort into the queue and yield its events, and those of the engine, up to its last one.
+        """Put a job into the queue and yield its events, and those of the engine, up to its last one.
 
         Leaving the loop early cancels the job.
         """
@@ -114,10 +117,7 @@ class Engine(ABC):
         self.add_listener(events.put)
         ended = False
         try:
-            if isinstance(request, ExplainRequest):
-                self.explain(request, job_id)
-            else:
-                self.submit(request, job_id)
+            self.submit(request, job_id)
             while not ended:
                 event = events.get()
                 if event.job_id in ("", job_id):
@@ -136,12 +136,18 @@ def new_job_id() -> str:
 
 @dataclass(slots=True)
 class Job:
-    """A job that was handed to whatever draws."""
+    """A job that was handed to whatever draws.
+
+    Attributes:
+        results: averages that are finished. They are kept here, since each of them holds all its places: told a second
+            time, at the end of a large job, they would be too much for one message.
+    """
 
     job_id: str
     request: JobRequest
     started: bool = False
     cancel_asked: bool = False
+    results: list[Result] = field(default_factory=list)
 
 
 class QueueEngine(Engine):
@@ -178,7 +184,7 @@ class QueueEngine(Engine):
             if listener in self._listeners:
                 self._listeners.remove(listener)
 
-    def submit(self, request: GenerateRequest, job_id: str | None = None) -> str:
+    def submit(self, request: JobRequest, job_id: str | None = None) -> str:
         """Put a job at the end of the queue, and start the engine if it does not run."""
         return self._put(request, job_id)
 
@@ -259,6 +265,11 @@ class QueueEngine(Engine):
                     return
                 if isinstance(event, Started):
                     job.started = True
+                elif isinstance(job.request, AverageRequest):
+                    if isinstance(event, PictureFinished):
+                        job.results.append(event.result)
+                    elif isinstance(event, Finished):
+                        event = replace(event, results=tuple(job.results))
                 if isinstance(event, TERMINAL_EVENTS):
                     self._current = None
             self._emit(event)

@@ -19,7 +19,6 @@ from typing import Any
 import gpsdream_app
 from gpsdream_app.domain.errors import ErrorKind, Failure, GPSDreamError
 from gpsdream_app.domain.events import TERMINAL_EVENTS, EngineState, event_from_dict
-from gpsdream_app.domain.explanations import ExplainRequest
 from gpsdream_app.engine.base import Job, QueueEngine
 from gpsdream_app.engine.frames import FrameError, pack_frame, read_frame
 from gpsdream_app.library.paths import log_dir
@@ -137,8 +136,7 @@ class ProcessEngine(QueueEngine):
 
     def _begin(self, job: Job) -> None:
         if self._child:
-            command = "explain" if isinstance(job.request, ExplainRequest) else "submit"
-            self._child.send({"command": command, "job_id": job.job_id, "request": job.request.to_dict()})
+            self._child.send({"command": "submit", "job_id": job.job_id, "request": job.request})
 
     def _interrupt(self, job_id: str) -> None:
         child = self._child
@@ -308,7 +306,10 @@ class _Child:
             thread.start()
 
     def send(self, header: dict[str, Any]) -> None:
-        """Send a command; never blocks, and does nothing if the process is gone."""
+        """Send a command; never blocks, and does nothing if the process is gone.
+
+        A `request` in it is turned into JSON values later: with hundreds of thousands of places that takes a while.
+        """
         self._outgoing.put(header)
 
     def kill(self) -> None:
@@ -358,6 +359,8 @@ class _Child:
         # The reader notices that the process is gone; there is nothing to do about it here.
         with contextlib.suppress(OSError):
             while (header := self._outgoing.get()) is not None:
+                if "request" in header:
+                    header = {**header, "request": header["request"].to_dict()}
                 stream.write(pack_frame(header))
                 stream.flush()
         with contextlib.suppress(OSError):
