@@ -10,6 +10,7 @@ import logging
 import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
 
@@ -116,6 +117,13 @@ def files_route(folder: Path, files: Mapping[str, str]) -> Route:
     return route
 
 
+class DocumentKind(StrEnum):
+    """What a document is: its content type."""
+
+    JSON = "application/json"
+    JPEG = "image/jpeg"
+
+
 class Documents:
     """Documents that the program hands to the page as resources instead of through the channel."""
 
@@ -124,14 +132,18 @@ class Documents:
         self._documents: dict[str, Answer] = {}
         self._count = 0
 
-    def publish(self, stem: str, body: bytes) -> str:
-        """Put a JSON document in the place of the one with the same stem; return its URL, new each time."""
+    def publish(self, stem: str, body: bytes, *, kind: DocumentKind = DocumentKind.JSON) -> str:
+        """Put a document in the place of the one with the same stem; return its URL, new each time."""
         self._count += 1
-        for name in [name for name in self._documents if name.startswith(f"{stem}-")]:
-            del self._documents[name]
-        name = f"{stem}-{self._count}.json"
-        self._documents[name] = Answer("application/json", body)
+        self.withdraw(stem)
+        name = f"{stem}-{self._count}.{kind.name.lower()}"
+        self._documents[name] = Answer(kind.value, body)
         return f"{ORIGIN}/{self._prefix}/{name}"
+
+    def withdraw(self, stem: str) -> None:
+        """Take the document with a stem away, if there is one."""
+        for name in [name for name in self._documents if name.rpartition("-")[0] == stem]:
+            del self._documents[name]
 
     def route(self, name: str) -> Answer | None:
         """Answer for a name that was published."""

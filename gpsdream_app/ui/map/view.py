@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QCoreApplication, Qt, QTimer, QUrl, Signal
-from PySide6.QtGui import QColor, QGuiApplication
+from PySide6.QtCore import QBuffer, QCoreApplication, QIODevice, Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QColor, QGuiApplication, QImage
 from PySide6.QtWidgets import QLabel, QPushButton, QStackedLayout, QVBoxLayout, QWidget
 
 from gpsdream_app.domain.places import Place
+from gpsdream_app.domain.regions import Region
 from gpsdream_app.ui import tokens
 from gpsdream_app.ui.map import chromium
-from gpsdream_app.ui.map.bridge import Bridge
-from gpsdream_app.ui.map.scheme import PAGE_URL, Documents, page_router
+from gpsdream_app.ui.map.bridge import DRAWING_TOOLS, LONGEST_ID, Bridge, Tool
+from gpsdream_app.ui.map.scheme import PAGE_URL, DocumentKind, Documents, page_router
 
 if TYPE_CHECKING:
     from PySide6.QtWebEngineCore import QWebEnginePage
@@ -25,14 +27,62 @@ logger = logging.getLogger(__name__)
 
 PATIENCE_MILLISECONDS = 30_000
 FORM_STILL_WORKS = "You can go on with typed coordinates."
+PICTURE_PIXELS = 288  # of a region's thumbnail: what the page shows at most, on a screen of twice the sharpness
+PICTURE_QUALITY = 88
 WATER = {"light": "#cddae0", "dark": "#131a23"}  # --water in map.css: what stands there before the page does
 
 
+def _region_of(mapping: Mapping[str, Any]) -> Region:
+    """Read a region from what `MapView.set_regions` takes. Raises GPSDreamError of kind `bad_location`."""
+    polygons = [
+        # A polygon without holes may be given by its outline alone.
+        [part] if part and part[0] and isinstance(part[0][0], (int, float)) else part
+        for part in mapping.get("polygons") or ()
+    ]
+    return Region.from_dict({**mapping, "polygons": polygons})
+
+
+def _mark_of(picture: QImage | bytes) -> str:
+    """Return hexadecimal digits that only this picture has."""
+    if not isinstance(picture, QImage):
+        return hashlib.sha256(picture).hexdigest()[:32]
+    mark = hashlib.sha256(f"{picture.width()} {picture.height()} {picture.format()}".encode())
+    if not picture.isNull():
+        mark.update(picture.constBits())
+    return mark.hexdigest()[:32]
+
+
+def _jpeg_of(picture: QImage | bytes) -> bytes:
+    """Return a picture as a JPEG that is small enough for a thumbnail; empty if it is not a picture."""
+    image = picture if isinstance(picture, QImage) else QImage.fromData(picture)
+    if image.isNull():
+        return b""
+    if max(image.width(), image.height()) > PICTURE_PIXELS:
+        image = image.scaled(
+            PICTURE_PIXELS,
+            PICTURE_PIXELS,
+            Qt.AspectRatioMode.KeepAspectRatio,
+            Qt.TransformationMode.SmoothTransformation,
+        )
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+    image.convertToFormat(QImage.Format.Format_RGB888).save(buffer, b"JPEG", PICTURE_QUALITY)
+    return bytes(buffer.data().data())
+
+
 class MapView(QWidget):
-    """A map of a city: pick a place, turn the view, see coverage, examples and results.
+    """A map of a city: pick a place, turn the view, see coverage, examples, results, regions and a walk; draw regions.
 
     Everything that was set is kept here and told again when the page is loaded anew, so the state outlives the
     page. Places are in WGS 84 degrees, headings in degrees clockwise from true north.
+
+    Signals of regions and drawing:
+        region_clicked(id), region_hovered(id): the latter with an empty id when the pointer leaves.
+        region_drawn(kind, points): something new stands there. `kind` is `polygon`, `rectangle` or `line`, `points` is
+            a list of [lat, lon]: corners in order, the first not repeated (of a rectangle four), or points of a line.
+            Nothing is mended: an outline may cross itself.
+        region_edited(id, polygons): the new shape of a region, as polygons of rings of [lat, lon].
+        drawing_ended(): a tool was put away, once per tool, after its result if there is one; whoever ended it.
     """
 
     place_picked = Signal(float, float)
@@ -41,6 +91,11 @@ class MapView(QWidget):
     result_clicked = Signal(str)
     example_clicked = Signal(int)
     view_changed = Signal(float, float, float)
+    region_clicked = Signal(str)
+    region_hovered = Signal(str)
+    region_drawn = Signal(str, list)
+    region_edited = Signal(str, list)
+    drawing_ended = Signal()
     ready = Signal()
     failed = Signal(str)
 
@@ -60,6 +115,12 @@ class MapView(QWidget):
         self._city_id: object = None
         self._example_count = 0
         self._pin: Place | None = None
+        self._region_ids: frozenset[str] = frozenset()
+        self._shapes: tuple[bytes, str] = (b"[]", "")
+        self._pictures: dict[str, str] = {}
+        self._tool: Tool | None = None
+        self._edited_id = ""
+        self._walk: tuple[bytes, str] = (b"[]", "")
         self._listening = False
         self._is_ready = False
         self._documents = Documents("data")
@@ -73,6 +134,12 @@ class MapView(QWidget):
         self._bridge.result_clicked.connect(self.result_clicked)
         self._bridge.example_clicked.connect(self._on_example_clicked)
         self._bridge.view_changed.connect(self._on_view_changed)
+        self._bridge.region_clicked.connect(self._on_region_clicked)
+        self._bridge.region_hovered.connect(self._on_region_hovered)
+        self._bridge.region_drawn.connect(self._on_region_drawn)
+        self._bridge.region_edited.connect(self._on_region_edited)
+        self._bridge.tool_drafted.connect(self._on_tool_drafted)
+        self._bridge.tool_ended.connect(self._end_tool)
         self._bridge.page_ready.connect(self._on_page_ready)
         self._bridge.city_shown.connect(self._on_city_shown)
         self._bridge.page_failed.connect(self._on_page_failed)
@@ -85,6 +152,12 @@ class MapView(QWidget):
             "examples": self._bridge.show_examples,
             "results": self._bridge.show_results,
             "pin": self._bridge.show_pin,
+            "picking": self._bridge.show_picking,
+            "regions": self._bridge.show_regions,
+            "highlight": self._bridge.show_highlight,
+            "walk": self._bridge.show_walk,
+            "walker": self._bridge.show_walker,
+            "tool": self._bridge.show_tool,
         }
 
         self._patience = QTimer(self)
@@ -154,6 +227,128 @@ class MapView(QWidget):
             )
         self._tell("results", dots)
 
+    def set_picking(self, picking: bool) -> None:
+        """Whether a click beside regions chooses a place and puts the pin there; it does unless told otherwise."""
+        self._tell("picking", bool(picking))
+
+    def set_regions(self, regions: Sequence[Mapping[str, Any]]) -> None:
+        """Show these regions and no others.
+
+        Args:
+            regions: mappings of `id` (unique text), `polygons` (as `Region.polygons`; or outlines without holes) and
+                perhaps `name`, `kind` (as `RegionKind`), `line` (of a corridor), `centre` ((lat, lon): where its
+                picture stands), `selected`, `photos` (how many the model has learned from there; 0 is hatched, None
+                is not known) and `picture` (QImage, or bytes of a JPEG or PNG; None for none).
+
+        What has not changed since the last call is not sent again, so it may be called for every small change.
+
+        Raises:
+            GPSDreamError: of kind `bad_location` if a region has no area or a number is not a place on the Earth.
+            ValueError: if an id is empty, too long or not unique.
+        """
+        shapes: list[dict[str, Any]] = []
+        items: list[dict[str, Any]] = []
+        pictures: dict[str, str] = {}
+        for mapping in regions:
+            identifier = str(mapping["id"])
+            if not 0 < len(identifier) <= LONGEST_ID:
+                raise ValueError(f"a region's id must have 1 to {LONGEST_ID} characters")
+            region = _region_of(mapping)
+            centre = mapping.get("centre")
+            at = Place(centre[0], centre[1]) if centre else None
+            shapes.append(
+                {
+                    "id": identifier,
+                    "name": region.name,
+                    "kind": region.kind.value,
+                    "polygons": region.polygons,
+                    "line": region.line,
+                    "centre": [at.lat, at.lon] if at else None,
+                }
+            )
+            photos = mapping.get("photos")
+            items.append(
+                {
+                    "id": identifier,
+                    "selected": bool(mapping.get("selected")),
+                    "photos": None if photos is None else max(0, int(photos)),
+                    "picture": self._publish_picture(mapping.get("picture"), pictures),
+                }
+            )
+        identifiers = frozenset(item["id"] for item in items)
+        if len(identifiers) != len(items):
+            raise ValueError("two regions have the same id")
+        for stem in self._pictures.keys() - pictures.keys():
+            self._documents.withdraw(stem)
+        self._pictures = pictures
+        self._region_ids = identifiers
+        self._shapes = self._publish_once("regions", shapes, self._shapes)
+        self._tell("regions", {"url": self._shapes[1] or None, "items": items})
+        if self._tool is Tool.EDIT and self._edited_id not in identifiers:
+            self.stop_drawing()
+
+    def highlight_region(self, identifier: str) -> None:
+        """Show a region as if the pointer stood on it, for a list beside the map; an empty id ends that."""
+        self._tell("highlight", identifier)
+
+    def start_drawing(self, mode: str) -> None:
+        """Let the person draw a `polygon`, a `rectangle` or a `line`, and give the map the keyboard.
+
+        Another tool is put away first. What comes of it is told by `region_drawn`, the end by `drawing_ended`.
+
+        Raises:
+            ValueError: if there is no such mode.
+        """
+        if mode not in DRAWING_TOOLS:
+            raise ValueError(f"mode must be one of {', '.join(DRAWING_TOOLS)}, not {mode!r}")
+        self._start_tool(Tool(mode))
+
+    def edit_region(self, identifier: str) -> None:
+        """Let the person drag, add and remove corners of a region; told by `region_edited` when they are done.
+
+        Raises:
+            ValueError: if no such region is shown.
+        """
+        if identifier not in self._region_ids:
+            raise ValueError(f"no region has the id {identifier[:80]!r}")
+        self._start_tool(Tool.EDIT, identifier)
+
+    def stop_drawing(self) -> None:
+        """Put the tool away and forget what was begun with it."""
+        if self._tool is not None:
+            self._end_tool()
+
+    def finish_drawing(self) -> None:
+        """Do what Enter does: take what is drawn so far, if that is enough."""
+        self._step_tool("finish")
+
+    def undo_drawing(self) -> None:
+        """Do what Ctrl+Z does: take the last corner back, or the last change of a region that is edited."""
+        self._step_tool("undo")
+
+    @property
+    def drawing(self) -> str:
+        """What is being drawn: `polygon`, `rectangle`, `line`, `edit`, or empty."""
+        return self._tool.value if self._tool else ""
+
+    def set_walk(self, points: Sequence[Sequence[float | None]], index: int | None = None) -> None:
+        """Show a walk as a line with a dot on it; no points take it away.
+
+        Args:
+            points: (lat, lon) or (lat, lon, heading) of every picture along it.
+            index: where the dot stands, counted from 0; None for no dot.
+
+        Raises:
+            GPSDreamError: of kind `bad_location` if a point is not a place on the Earth.
+        """
+        places = [Place.from_dict(dict(zip(("lat", "lon", "heading"), point, strict=False))) for point in points]
+        values = [[place.lat, place.lon, place.heading] for place in places]
+        walk = self._publish_once("walk", values, self._walk)
+        if walk is not self._walk or "walk" not in self._state:
+            self._walk = walk
+            self._tell("walk", {"url": walk[1] or None})
+        self._tell("walker", index if index is not None and 0 <= index < len(places) else None)
+
     def set_theme(self, theme: str) -> None:
         """Draw in `light` or `dark`."""
         if theme not in WATER:
@@ -176,6 +371,12 @@ class MapView(QWidget):
         """Bring a place (degrees) to the middle; zoom None keeps the zoom."""
         place = Place(lat, lon)
         self._tell("view", {"lat": place.lat, "lon": place.lon, "zoom": zoom, "animate": self._is_ready})
+
+    def fit(self, south: float, west: float, north: float, east: float) -> None:
+        """Bring a box (degrees) into sight as large as possible."""
+        low, high = Place(south, west), Place(north, east)
+        box = [low.lat, low.lon, high.lat, high.lon]
+        self._tell("view", {"box": box, "animate": self._is_ready})
 
     def reveal(self, lat: float, lon: float) -> None:
         """Bring a place (degrees) to the middle if it is out of sight; the zoom stays."""
@@ -246,6 +447,31 @@ class MapView(QWidget):
         if index < self._example_count:
             self.example_clicked.emit(index)
 
+    def _on_region_clicked(self, identifier: str) -> None:
+        if identifier in self._region_ids:
+            self.region_clicked.emit(identifier)
+
+    def _on_region_hovered(self, identifier: str) -> None:
+        if not identifier or identifier in self._region_ids:
+            self.region_hovered.emit(identifier)
+
+    def _on_region_drawn(self, kind: str, points: list[Any]) -> None:
+        if self._tool == kind:
+            self._put_tool_away()
+            self.region_drawn.emit(kind, points)
+            self.drawing_ended.emit()
+
+    def _on_region_edited(self, identifier: str, polygons: list[Any]) -> None:
+        if self._tool is Tool.EDIT and identifier == self._edited_id:
+            self._put_tool_away()
+            self.region_edited.emit(identifier, polygons)
+            self.drawing_ended.emit()
+
+    def _on_tool_drafted(self, kind: str, shape: list[Any]) -> None:
+        if self._tool == kind:
+            tool = {"mode": kind, "id": self._edited_id, "draft": shape}
+            self._state["tool"] = json.dumps(tool)
+
     def _on_view_changed(self, lat: float, lon: float, zoom: float) -> None:
         view = {"lat": lat, "lon": lon, "zoom": zoom, "animate": False}
         self._state["view"] = json.dumps(view)
@@ -287,6 +513,50 @@ class MapView(QWidget):
         self._state[topic] = text
         if self._listening:
             self._channels[topic].emit(text)
+
+    def _publish_once(self, stem: str, value: list[Any], last: tuple[bytes, str]) -> tuple[bytes, str]:
+        """Publish a list unless it is what was published last; return its body and URL (empty for an empty list)."""
+        body = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        if body == last[0]:
+            return last
+        if not value:
+            self._documents.withdraw(stem)
+            return body, ""
+        return body, self._documents.publish(stem, body)
+
+    def _publish_picture(self, picture: QImage | bytes | None, kept: dict[str, str]) -> str | None:
+        """Publish a picture unless it is there already; note its stem and URL in `kept` and return the URL."""
+        if picture is None:
+            return None
+        stem = f"picture-{_mark_of(picture)}"
+        url = kept.get(stem) or self._pictures.get(stem)
+        if url is None:
+            body = _jpeg_of(picture)
+            if not body:
+                logger.warning("A region's picture cannot be read.")
+                return None
+            url = self._documents.publish(stem, body, kind=DocumentKind.JPEG)
+        kept[stem] = url
+        return url
+
+    def _start_tool(self, tool: Tool, identifier: str = "") -> None:
+        self.stop_drawing()
+        self._tool, self._edited_id = tool, identifier
+        self._tell("tool", {"mode": tool.value, "id": identifier, "draft": None})
+        self.setFocus(Qt.FocusReason.OtherFocusReason)  # Esc and Enter are for the drawing
+
+    def _step_tool(self, step: str) -> None:
+        if self._tool is not None and self._listening:
+            self._bridge.show_tool_step.emit(json.dumps(step))
+
+    def _put_tool_away(self) -> None:
+        self._tool, self._edited_id = None, ""
+        self._tell("tool", None)
+
+    def _end_tool(self) -> None:
+        if self._tool is not None:
+            self._put_tool_away()
+            self.drawing_ended.emit()
 
     def _remember_pin(self, pin: Place) -> None:
         self._pin = pin
