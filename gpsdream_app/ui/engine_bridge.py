@@ -6,8 +6,8 @@ from PySide6.QtCore import QObject, Qt, Signal
 
 from gpsdream_app.domain.events import EngineChanged, Event
 from gpsdream_app.domain.explanations import ExplainRequest
-from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.engine.base import Engine, new_job_id
+from gpsdream_app.ui.job_queue import QueueRequest
 
 
 class EngineBridge(QObject):
@@ -38,7 +38,7 @@ class EngineBridge(QObject):
         """Return a job id that no other job has."""
         return new_job_id()
 
-    def submit(self, request: GenerateRequest, job_id: str) -> None:
+    def submit(self, request: QueueRequest, job_id: str) -> None:
         """Put a job at the end of the engine's queue. Raises GPSDreamError if the engine was shut down."""
         self._engine.submit(request, job_id)
 

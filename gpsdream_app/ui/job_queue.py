@@ -7,8 +7,11 @@ from enum import StrEnum
 
 from PySide6.QtCore import QObject, Signal
 
+from gpsdream_app.domain.averages import AverageRequest, LikenessRequest, PatchesRequest, SeriesRequest
 from gpsdream_app.domain.events import TERMINAL_EVENTS, Event, Loading, PictureFinished, Queued, Started, Step
 from gpsdream_app.domain.requests import GenerateRequest
+
+QueueRequest = GenerateRequest | AverageRequest | SeriesRequest | LikenessRequest | PatchesRequest
 
 
 class JobState(StrEnum):
@@ -26,7 +29,8 @@ class QueuedJob:
 
     Attributes:
         job_id: its id.
-        request: what it draws.
+        request: what it draws, compares or looks for.
+        title: what people call it; empty for a picture of a place, which is called by place and words.
         state: how far it is.
         index: the last step that was done, over all its pictures.
         total: all steps of all its pictures.
@@ -37,7 +41,8 @@ class QueuedJob:
     """
 
     job_id: str
-    request: GenerateRequest
+    request: QueueRequest
+    title: str = ""
     state: JobState = JobState.WAITING
     index: int = 0
     total: int = 0
@@ -50,6 +55,16 @@ class QueuedJob:
     def fraction(self) -> float:
         """Share that is done, 0 to 1."""
         return self.index / self.total if self.total else 0.0
+
+    @property
+    def single(self) -> GenerateRequest | None:
+        """What it draws if that is pictures of one place, which belong to Explore; else None."""
+        return self.request if isinstance(self.request, GenerateRequest) else None
+
+    @property
+    def count(self) -> int:
+        """Number of pictures; 0 if it draws none."""
+        return getattr(self.request, "count", 0) if not isinstance(self.request, PatchesRequest) else 0
 
 
 class JobQueue(QObject):
@@ -86,13 +101,20 @@ class JobQueue(QObject):
         """The job that is worked on, or is the next to be; None if there is none."""
         return self.current or next(iter(self._jobs.values()), None)
 
+    @property
+    def first_single(self) -> QueuedJob | None:
+        """The first of the jobs that draw pictures of one place; None if there is none."""
+        return next((job for job in self.jobs if job.single), None)
+
     def get(self, job_id: str) -> QueuedJob | None:
         """Return a job that has not ended."""
         return self._jobs.get(job_id)
 
-    def add(self, job_id: str, request: GenerateRequest) -> None:
+    def add(self, job_id: str, request: QueueRequest, title: str = "") -> None:
         """Take in a job that is on its way to the engine."""
-        self._jobs[job_id] = QueuedJob(job_id, request, total=request.steps * request.count)
+        job = QueuedJob(job_id, request, title)
+        job.total = job.count * getattr(request, "steps", 0)
+        self._jobs[job_id] = job
         self.changed.emit()
 
     def mark_stopping(self, job_id: str) -> None:

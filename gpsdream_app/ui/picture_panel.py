@@ -175,11 +175,11 @@ class PicturePanel(QWidget):
 
     def _teach(self, *_: object) -> None:
         place = self._session.form.place
-        job = self._session.queue.first
+        job = self._session.queue.first_single
         if not self._library_read:
             return
         if job:
-            self.view.teach(Lesson.WAIT, place_text(job.request.place) if job.request.place else "")
+            self.view.teach(Lesson.WAIT, place_text(job.single.place) if job.single and job.single.place else "")
         elif place:
             self.view.teach(Lesson.READY if self._session.form.prompt.strip() else Lesson.DRAW, place_text(place))
         elif self._session.card and self._session.card.examples and not self._session.film.results:
@@ -188,7 +188,7 @@ class PicturePanel(QWidget):
             self.view.teach(Lesson.CLICK)
 
     def _progress(self) -> None:
-        job, shown = self._session.queue.first, self._session.shown
+        job, shown = self._session.queue.first_single, self._session.shown
         if job:
             self.progress.setText(self.progress_text(job))
             self.stop.setEnabled(job.state is not JobState.STOPPING)
@@ -221,14 +221,17 @@ class PicturePanel(QWidget):
         if job.state is JobState.WAITING:
             # What takes so long is the engine's own start; without that the job begins at once.
             session = self._session
+            before = session.queue.current
+            if before and before is not job and before.title:
+                return self.tr("Waiting for: {0}").format(before.title)
             ready = session.engine_state is EngineState.READY
             return self.tr("Waiting for the engine") if ready else session.engine_text
         if not job.index:
             return self.tr("Beginning")
-        steps = max(1, job.total // max(1, job.request.count))
+        steps = max(1, job.total // max(1, job.count))
         parts = [self.tr("{0} of {1}").format(job.index - job.picture * steps, steps), time_left_text(job.seconds_left)]
-        if job.request.count > 1:
-            parts.insert(0, self.tr("picture {0} of {1}").format(job.picture + 1, job.request.count))
+        if job.count > 1:
+            parts.insert(0, self.tr("picture {0} of {1}").format(job.picture + 1, job.count))
         text = " · ".join(part for part in parts if part)
         return first_upper(text)
 

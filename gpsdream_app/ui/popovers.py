@@ -29,10 +29,10 @@ class JobRow(QWidget):
     def __init__(self, theme: Theme, session: Session, job: QueuedJob, parent: QWidget) -> None:
         super().__init__(parent)
         self.job_id = job.job_id
-        request = job.request
-        words = one_line(request.prompt)
-        title = place_text(request.place) if request.place else words
-        self._what = words if request.place else ""
+        request = job.single
+        words = one_line(request.prompt) if request else ""
+        title = place_text(request.place) if request and request.place else job.title or words
+        self._what = words if request and request.place else ""
         self._name = ElidedLabel(title, "strong", self)
         self._state = ElidedLabel("", "small", self)
         self.end = IconButton(theme, "close", self.tr("End this drawing: {0}").format(title), size=16, parent=self)
@@ -55,7 +55,7 @@ class JobRow(QWidget):
             JobState.DRAWING: self.tr("Drawing, {0} of {1}").format(job.index, job.total),
             JobState.STOPPING: self.tr("Stopping…"),
         }
-        count = self.tr("{0} pictures").format(job.request.count) if job.request.count > 1 else ""
+        count = self.tr("{0} pictures").format(job.count) if job.count > 1 else ""
         parts = (states[job.state], count, self._what)
         self._state.setText(" · ".join(part for part in parts if part))
         self.end.setEnabled(job.state is not JobState.STOPPING)

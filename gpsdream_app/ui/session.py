@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 from PySide6.QtCore import QObject, QSize, Qt, Signal
@@ -43,11 +44,14 @@ from gpsdream_app.ui.desktop import show_in_folder
 from gpsdream_app.ui.engine_bridge import EngineBridge
 from gpsdream_app.ui.explainer import Explainer, WhyState
 from gpsdream_app.ui.film import FilmModel
-from gpsdream_app.ui.job_queue import JobQueue, QueuedJob
+from gpsdream_app.ui.job_queue import JobQueue, QueuedJob, QueueRequest
 from gpsdream_app.ui.measuring import Measuring
 from gpsdream_app.ui.phrases import coordinates_text, first_upper
 from gpsdream_app.ui.settings import Settings
 from gpsdream_app.ui.state import FormState
+
+if TYPE_CHECKING:
+    from gpsdream_app.ui.neighbourhoods.state import Neighbourhoods
 
 log = logging.getLogger(__name__)
 
@@ -185,6 +189,7 @@ class Session(QObject):
         self._all_read = False
         self._reading_older = False
         self._deleted: tuple[str, int] | None = None
+        self._neighbourhoods: Neighbourhoods | None = None
         self._closed = False
         if model:
             self.form.model = model
@@ -223,7 +228,8 @@ class Session(QObject):
         if self._library:
             with suppress(GPSDreamError):
                 for job in self.queue.jobs:
-                    self._library.record_job(job.request, job.job_id, JobState.CANCELLED)
+                    if job.single:
+                        self._library.record_job(job.single, job.job_id, JobState.CANCELLED)
             self._library.close()
 
     @property
@@ -387,9 +393,68 @@ class Session(QObject):
         self._record(request, job_id, JobState.QUEUED)
         return job_id
 
+    # -- regions, walks and what else draws many places at once --
+
+    @property
+    def neighbourhoods(self) -> Neighbourhoods:
+        """What the Neighbourhoods place does; made when it is first asked for."""
+        if self._neighbourhoods is None:
+            # Imported late: it brings geometry along, for which the start should not wait.
+            from gpsdream_app.ui.neighbourhoods.state import Neighbourhoods
+
+            self._neighbourhoods = Neighbourhoods(self)
+        return self._neighbourhoods
+
+    def submit_job(self, request: QueueRequest, title: str) -> str:
+        """Put a job in the queue whose events go to the Neighbourhoods place.
+
+        Args:
+            request: what to do.
+            title: what the queue calls it.
+
+        Returns:
+            The job's id.
+
+        Raises:
+            GPSDreamError: if the engine does not take it.
+        """
+        job_id = self.bridge.new_job_id()
+        self.queue.add(job_id, request, title)
+        try:
+            self.bridge.submit(request, job_id)
+        except GPSDreamError:
+            self.queue.remove(job_id)
+            raise
+        if self.notice and self.notice.tone is Tone.ERROR:
+            self.dismiss()
+        return job_id
+
+    def keep(self, result: Result, done: Callable[[QImage], None]) -> None:
+        """Add a picture that is no single drawing to the library, then read it.
+
+        Args:
+            result: the picture; it is on the disk.
+            done: gets the pixels; a null picture if they cannot be read.
+        """
+        library = self._library
+
+        def work() -> QImage:
+            if library:
+                # Without its row the picture is drawn once more another day, which is no reason to hide it now.
+                with suppress(GPSDreamError):
+                    library.add(result)
+            return QImageReader(result.path).read()
+
+        self._writer.run(self, work, done)
+
+    @property
+    def library(self) -> Library | None:
+        """The library, for work in the background; None until it is open."""
+        return self._library
+
     def stop(self) -> None:
-        """Stop the job that is being drawn, or is the next to be; pictures that are finished stay."""
-        job = self.queue.first
+        """Stop drawing the pictures of a place that come first; those that are finished stay."""
+        job = self.queue.first_single
         if job:
             self.cancel(job.job_id)
 
@@ -425,20 +490,25 @@ class Session(QObject):
         job = self.queue.handle(event)
         if job is None:
             return
+        request = job.single
+        if request is None:
+            if self._neighbourhoods:
+                self._neighbourhoods.handle(event)
+            return
         match event:
             case Started():
-                self.film.show_drawing(job.request.place, 0.0)
-                self._record(job.request, job.job_id, JobState.RUNNING)
+                self.film.show_drawing(request.place, 0.0)
+                self._record(request, job.job_id, JobState.RUNNING)
             case Step():
-                self._stepped(event, job)
+                self._stepped(event, job, request)
             case PictureFinished():
                 self._picture_done(event.result)
             case Finished() | Cancelled() | Failed():
-                self._ended(event, job)
+                self._ended(event, job, request)
 
-    def _stepped(self, event: Step, job: QueuedJob) -> None:
+    def _stepped(self, event: Step, job: QueuedJob, request: GenerateRequest) -> None:
         image = QImage.fromData(event.preview) if event.preview else QImage()
-        self.film.show_drawing(job.request.place, job.fraction, None if image.isNull() else image)
+        self.film.show_drawing(request.place, job.fraction, None if image.isNull() else image)
         if not image.isNull() and self._following:
             self.film.current = ""  # none of the strip's pictures is the big one now
             self.why.leave()
@@ -468,15 +538,16 @@ class Session(QObject):
 
         self._writer.run(self, keep, show, self.notify_failure)
 
-    def _ended(self, event: Finished | Cancelled | Failed, job: QueuedJob) -> None:
-        if not self.queue.current:
+    def _ended(self, event: Finished | Cancelled | Failed, job: QueuedJob, request: GenerateRequest) -> None:
+        current = self.queue.current
+        if current is None or current.single is None:
             self.film.hide_drawing()
         if isinstance(event, Failed):
-            self.notify_failure(event.failure, self.tr("Draw again"), lambda: self._again(job.request))
+            self.notify_failure(event.failure, self.tr("Draw again"), lambda: self._again(request))
         if not isinstance(event, Finished) and self._following:
             # The half-drawn picture gives way to the last whole one.
             self._show(self.shown)
-        self._record(job.request, job.job_id, ENDINGS[type(event)])
+        self._record(request, job.job_id, ENDINGS[type(event)])
 
     def _again(self, request: GenerateRequest) -> None:
         self.submit(request)
