@@ -9,12 +9,15 @@ from typing import Any, Self
 import torch
 from PIL import Image
 
+from gpsdream_app.domain.averages import AverageRequest, SeriesRequest
 from gpsdream_app.domain.model_card import ModelCard
-from gpsdream_app.domain.requests import MAX_SEED, GenerateRequest
+from gpsdream_app.domain.places import Place
+from gpsdream_app.domain.requests import GenerateRequest
+from gpsdream_app.generation.average import MeanOverPlaces
 from gpsdream_app.generation.previews import preview
 from gpsdream_app.library.model_folders import read_card
 from gpsdream_app.models.checkpoint import load_pipeline
-from gpsdream_app.models.pipeline import GPSDiffusionPipeline
+from gpsdream_app.models.pipeline import GPSDiffusionPipeline, LocationTerm
 
 OnStep = Callable[[int, int, int, Image.Image | None], None]
 # Settings of a card's defaults that are the pipeline's business and not the request's.
@@ -29,7 +32,7 @@ SAMPLING_SETTINGS = (
 
 
 class DrawingCancelled(Exception):
-    """Raised out of `Painter.draw` when it was asked to stop."""
+    """Raised out of a painter's work when it was asked to stop."""
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -108,41 +111,110 @@ class Painter:
             DrawingCancelled: as soon as `cancelled` says so; the unfinished picture is not decoded.
         """
         for number in range(request.count):
-            # Every run starts from a fresh scheduler, because some keep what the last run left in them.
-            self.pipeline.scheduler = type(self.pipeline.scheduler).from_config(self.pipeline.scheduler.config)
+            one = request.picture(number)
+            yield number, self._draw_one(one, one.place, number, request.count, on_step, cancelled)
 
-            def step_end(
-                pipeline: GPSDiffusionPipeline,
-                index: int,
-                _: torch.Tensor,
-                tensors: dict[str, Any],
-                number: int = number,
-            ) -> dict[str, Any]:
-                if cancelled is not None and cancelled():
-                    raise DrawingCancelled
-                if on_step is not None:
-                    shown = tensors["pred_original"]
-                    image = preview(pipeline, tensors["latents"] if shown is None else shown, self._preview_matrix)
-                    # Some schedulers take more passes than the steps they are asked for.
-                    passes = len(pipeline.scheduler.timesteps)
-                    on_step(number * passes + index + 1, request.count * passes, number, image)
-                return tensors
+    def average(
+        self,
+        request: AverageRequest,
+        *,
+        on_step: OnStep | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Iterator[tuple[int, Image.Image]]:
+        """Draw the average picture of each region, one after the other, all from the same initial noises.
 
+        Args:
+            request: what to draw; its model is not looked at.
+            on_step: as for `draw`.
+            cancelled: asked before every pass of the U-Net, since a step takes many.
+
+        Yields:
+            (picture from 0 as in `AverageRequest.picture`, image).
+
+        Raises:
+            DrawingCancelled: as for `draw`.
+        """
+
+        def before_pass() -> None:
             if cancelled is not None and cancelled():
                 raise DrawingCancelled
-            seed = (request.seed + number) % (MAX_SEED + 1)
-            images = self.pipeline(
-                request.prompt,
-                request.place,
-                negative_prompt=request.negative_prompt,
-                num_inference_steps=request.steps,
-                text_guidance=request.text_guidance,
-                place_guidance=request.place_guidance,
-                generator=torch.Generator().manual_seed(seed),
-                callback_on_step_end=step_end,
-                **sampling_settings(self.card),
-            ).images
-            yield number, images[0]
+
+        for number in range(request.count):
+            one = request.picture(number)
+            places = one.regions[0].places
+            mean = MeanOverPlaces(places, one.subset, seed=one.seed, before_pass=before_pass)
+            yield number, self._draw_one(one.single(places[0]), mean, number, request.count, on_step, cancelled)
+
+    def series(
+        self,
+        request: SeriesRequest,
+        *,
+        skip: Callable[[int], bool] = lambda number: False,
+        on_step: OnStep | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Iterator[tuple[int, Image.Image]]:
+        """Draw a picture at each place of a series, one after the other, all from the same initial noise.
+
+        Args:
+            request: what to draw; its model is not looked at.
+            skip: asked of each picture when its turn comes; those for which it says yes are left out.
+            on_step: as for `draw`; pictures that are left out count as drawn.
+            cancelled: as for `draw`, and before each picture that is left out.
+
+        Yields:
+            (picture from 0, image).
+
+        Raises:
+            DrawingCancelled: as for `draw`.
+        """
+        for number in range(request.count):
+            if cancelled is not None and cancelled():
+                raise DrawingCancelled
+            if not skip(number):
+                one = request.picture(number)
+                yield number, self._draw_one(one, one.place, number, request.count, on_step, cancelled)
+
+    def _draw_one(
+        self,
+        request: GenerateRequest,
+        place: Place | LocationTerm | None,
+        number: int,
+        pictures: int,
+        on_step: OnStep | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> Image.Image:
+        """Draw picture `number` of `pictures` as a request for one picture says, but at `place`."""
+        # Every run starts from a fresh scheduler, because some keep what the last run left in them.
+        self.pipeline.scheduler = type(self.pipeline.scheduler).from_config(self.pipeline.scheduler.config)
+
+        def step_end(
+            pipeline: GPSDiffusionPipeline, index: int, _: torch.Tensor, tensors: dict[str, Any]
+        ) -> dict[str, Any]:
+            if cancelled is not None and cancelled():
+                raise DrawingCancelled
+            if on_step is not None:
+                shown = tensors["pred_original"]
+                image = preview(pipeline, tensors["latents"] if shown is None else shown, self._preview_matrix)
+                # Some schedulers take more passes than the steps they are asked for.
+                passes = len(pipeline.scheduler.timesteps)
+                on_step(number * passes + index + 1, pictures * passes, number, image)
+            return tensors
+
+        if cancelled is not None and cancelled():
+            raise DrawingCancelled
+        images = self.pipeline(
+            request.prompt,
+            place,
+            negative_prompt=request.negative_prompt,
+            num_inference_steps=request.steps,
+            text_guidance=request.text_guidance,
+            place_guidance=request.place_guidance,
+            generator=torch.Generator().manual_seed(request.seed),
+            callback_on_step_end=step_end,
+            **sampling_settings(self.card),
+        ).images
+        drawn: Image.Image = images[0]
+        return drawn
 
 
 def sampling_settings(card: ModelCard) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -101,6 +102,41 @@ def rescale_noise(guided: torch.Tensor, conditional: torch.Tensor, rescale: floa
     axes = tuple(range(1, guided.ndim))
     factor = conditional.std(dim=axes, keepdim=True) / guided.std(dim=axes, keepdim=True).clamp_min(1e-8)
     return guided * (rescale * factor + 1 - rescale)
+
+
+Predictor = Callable[[torch.Tensor, torch.Tensor, Sequence[GuidanceTerm]], Sequence[torch.Tensor]]
+"""What each term predicts, (batch, channels, h, w) in float32, at latents of that shape and one timestep."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """Text tokens of some pictures.
+
+    Attributes:
+        given: (pictures, tokens, width), of their prompts.
+        none: of the same shape, of what stands for no words.
+    """
+
+    given: torch.Tensor
+    none: torch.Tensor
+
+    def of(self, term: GuidanceTerm) -> torch.Tensor:
+        """The tokens that a term is told."""
+        return self.given if term.with_text else self.none
+
+
+class LocationTerm(ABC):
+    """May stand where a place stands, and predicts the terms of Eq 4 that know the place in its own way."""
+
+    @abstractmethod
+    def predictor(self, pipeline: GPSDiffusionPipeline, words: Words, radius: float) -> Predictor:
+        """Get ready to draw one picture.
+
+        Args:
+            pipeline: that draws.
+            words: of one picture.
+            radius: metres within which places are meant.
+        """
 
 
 class GPSDiffusionPipeline(DiffusionPipeline):
@@ -211,7 +247,7 @@ class GPSDiffusionPipeline(DiffusionPipeline):
     def __call__(
         self,
         prompt: str | list[str] = "",
-        place: Place | list[Place | None] | None = None,
+        place: Place | list[Place | None] | LocationTerm | None = None,
         *,
         negative_prompt: str = "",
         num_inference_steps: int = 20,
@@ -235,7 +271,7 @@ class GPSDiffusionPipeline(DiffusionPipeline):
 
         Args:
             prompt: words; a single one serves all places.
-            place: where; a single one serves all prompts.
+            place: where; a single one serves all prompts. A LocationTerm goes with one prompt.
             negative_prompt: takes the place of no words in e(0, 0).
             num_inference_steps: denoising steps.
             text_guidance: w_p of Eq 4.
@@ -266,6 +302,8 @@ class GPSDiffusionPipeline(DiffusionPipeline):
         places = places * count if len(places) == 1 else places
         if not len(prompts) == len(places) == count:
             raise ValueError(f"{len(prompts)} prompts do not go with {len(places)} places")
+        if isinstance(place, LocationTerm) and count != 1:
+            raise ValueError(f"{count} prompts do not go with one location term")
 
         has_text, has_place = any(text.strip() for text in prompts), any(spot is not None for spot in places)
         terms = guidance_terms(
@@ -275,19 +313,13 @@ class GPSDiffusionPipeline(DiffusionPipeline):
         no_text = self.encode_text([negative_prompt] * count) if negative_prompt.strip() else None
         if no_text is None:
             no_text = self.encode_null_text(count)
-        text = self.encode_text(prompts) if has_text else no_text
+        words = Words(self.encode_text(prompts) if has_text else no_text, no_text)
         with_words = place_radius if place_radius_with_words is None else place_radius_with_words
         radii = [with_words if text.strip() else place_radius for text in prompts]
-        location = self.encode_places(places, radius=radii)
-        nowhere = location.nowhere()
-
-        def inputs(wanted: list[GuidanceTerm]) -> tuple[torch.Tensor, Location]:
-            return (
-                torch.cat([text if term.with_text else no_text for term in wanted]),
-                Location.joined([location if term.with_place else nowhere for term in wanted]),
-            )
-
-        guided, unguided = inputs(terms), inputs([full])
+        if isinstance(place, LocationTerm):
+            predict_terms = place.predictor(self, words, radii[0])
+        else:
+            predict_terms = self._predictor(words, self.encode_places(places, radius=radii))
         latents = self._initial_latents(count, height, width, generator, latents)
         self.scheduler.set_timesteps(num_inference_steps, device=self.unet.device)
         accepted = inspect.signature(self.scheduler.step).parameters
@@ -295,16 +327,13 @@ class GPSDiffusionPipeline(DiffusionPipeline):
         if "generator" in accepted:
             extra["generator"] = generator
         last = float(self.scheduler.config.num_train_timesteps)
-        preconditioning = self.preconditioning
 
         with self.progress_bar(total=len(self.scheduler.timesteps)) as progress:
             for index, timestep in enumerate(self.scheduler.timesteps):
                 within = guidance_interval[0] <= float(timestep) / last <= guidance_interval[1]
-                active, arguments = (terms, guided) if within else ([full], unguided)
-                scaled = self.scheduler.scale_model_input(latents, timestep)
-                output = predict(self.unet, torch.cat([scaled] * len(active)), timestep, *arguments, preconditioning)
+                active = terms if within else [full]
+                passes = predict_terms(self.scheduler.scale_model_input(latents, timestep), timestep, active)
                 # Summed in float32: the weights are large and of both signs.
-                passes = output.chunk(len(active))
                 prediction = sum(term.weight * one for term, one in zip(active, passes, strict=True))
                 if guidance_rescale > 0 and len(active) > 1:
                     prediction = rescale_noise(prediction, passes[-1], guidance_rescale)
@@ -318,6 +347,20 @@ class GPSDiffusionPipeline(DiffusionPipeline):
         images = latents if output_type == "latent" else self.decode(latents, output_type)
         self.maybe_free_model_hooks()
         return GPSPipelineOutput(images=images) if return_dict else (images,)
+
+    def _predictor(self, words: Words, location: Location) -> Predictor:
+        """Predict the terms of one or more pictures, each at its own place, in one pass of the U-Net."""
+        nowhere, preconditioning = location.nowhere(), self.preconditioning
+
+        def predict_terms(
+            noisy: torch.Tensor, timestep: torch.Tensor, terms: Sequence[GuidanceTerm]
+        ) -> Sequence[torch.Tensor]:
+            text = torch.cat([words.of(term) for term in terms])
+            where = Location.joined([location if term.with_place else nowhere for term in terms])
+            batch = torch.cat([noisy] * len(terms))
+            return predict(self.unet, batch, timestep, text, where, preconditioning).chunk(len(terms))
+
+        return predict_terms
 
     def _initial_latents(
         self,
