@@ -13,29 +13,40 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from gpsdream_app.domain.averages import (
+    AverageRequest,
+    Likeness,
+    LikenessRequest,
+    Patch,
+    PatchesRequest,
+    SeriesRequest,
+    TypicalPatches,
+)
 from gpsdream_app.domain.errors import ErrorKind, Failure, GPSDreamError
 from gpsdream_app.domain.events import (
     Cancelled,
+    Compared,
     EngineState,
     Explained,
     Failed,
     Finished,
     Loading,
+    PatchesFound,
     PictureFinished,
     Started,
     Step,
 )
 from gpsdream_app.domain.explanations import ExplainRequest, Explanation, JobRequest, TokenKind, TokenMap
 from gpsdream_app.domain.requests import GenerateRequest
-from gpsdream_app.domain.results import Result
+from gpsdream_app.domain.results import Result, picture_key
 from gpsdream_app.engine.base import Job, QueueEngine
-from gpsdream_app.engine.finishing import finish_picture
+from gpsdream_app.engine.finishing import cut_outs_folder, find_frame, finish_picture
 from gpsdream_app.library.paths import pictures_dir
 
 MAP_CELLS = 16  # along a side of an attention map
@@ -55,10 +66,11 @@ OUT_OF_MEMORY = Failure(
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """How a job goes, be it to draw or to explain.
+    """How a job goes, of whatever sort.
 
     Attributes:
-        step_seconds: how long a denoising step takes, or one of the other places that an explanation looks at.
+        step_seconds: how long a denoising step takes, or one of the other places that an explanation looks at, or a
+            picture or photo that is looked at.
         load_seconds: how long each of the stages of loading a model takes.
         fail_at: step (from 1, over all pictures) at which the job fails; 0 while loading; None never.
         failure: what it fails with.
@@ -88,6 +100,7 @@ class FakeEngine(QueueEngine):
     Attributes:
         script: how jobs go from now on; or a callable that tells it for a request.
         gate: clear it to hold every job before its next step, set it to let it go on. Set at first.
+        model_hash: what results say that they were drawn with; frames of a series are reused if it is the same.
     """
 
     def __init__(
@@ -106,6 +119,7 @@ class FakeEngine(QueueEngine):
         """
         super().__init__()
         self.script: Script | Callable[[JobRequest], Script] = script or Script()
+        self.model_hash = "0" * 16
         self.gate = threading.Event()
         self.gate.set()
         self._scripts: deque[Script] = deque()
@@ -186,7 +200,10 @@ class FakeEngine(QueueEngine):
         job_id = job.job_id
         self._accept(Started(job_id=job_id))
         try:
-            if job.request.model != self._model:
+            done: frozenset[int] = frozenset()
+            if isinstance(job.request, SeriesRequest):
+                done = self._tell_frames(job_id, job.request)
+            if job.request.model != self._model and not (done and len(done) == getattr(job.request, "count", 0)):
                 for number, text in enumerate(STAGES, 1):
                     self._accept(Loading(job_id=job_id, step=number, total=len(STAGES), text=text))
                     self._wait(script.load_seconds)
@@ -194,10 +211,17 @@ class FakeEngine(QueueEngine):
                     raise GPSDreamError(script.failure.kind, script.failure.message, script.failure.hint)
                 self._model = job.request.model
             results: tuple[Result, ...] = ()
-            if isinstance(job.request, ExplainRequest):
-                self._explain_picture(job_id, job.request.one, script)
-            else:
-                results = self._draw_pictures(job_id, job.request, script)
+            match job.request:
+                case ExplainRequest() as request:
+                    self._explain_picture(job_id, request.one, script)
+                case LikenessRequest() as request:
+                    self._compare(job_id, request, script)
+                case PatchesRequest() as request:
+                    self._find_patches(job_id, request, script)
+                case GenerateRequest() | AverageRequest() as request:
+                    results = self._draw_pictures(job_id, request, script)
+                case SeriesRequest() as request:
+                    self._draw_pictures(job_id, request, script, done)
         except _StoppedError:
             self._accept(Cancelled(job_id=job_id))
         except GPSDreamError as error:
@@ -243,13 +267,33 @@ class FakeEngine(QueueEngine):
             self._accept(Step(job_id=job_id, index=index, total=total, seconds_left=left, preview=preview))
         self._accept(Explained(job_id=job_id, explanation=explain_postcard(request, self._size)))
 
-    def _draw_pictures(self, job_id: str, request: GenerateRequest, script: Script) -> tuple[Result, ...]:
+    def _tell_frames(self, job_id: str, request: SeriesRequest) -> frozenset[int]:
+        """Tell of the frames that are on the disk already, and return their numbers."""
+        folder, found = self._pictures or pictures_dir(), set()
+        for index in range(request.count):
+            result = find_frame(folder, request.key, index, request.picture(index), self.model_hash)
+            if result:
+                found.add(index)
+                self._accept(PictureFinished(job_id=job_id, result=result, index=index))
+        return frozenset(found)
+
+    def _draw_pictures(
+        self,
+        job_id: str,
+        request: GenerateRequest | AverageRequest | SeriesRequest,
+        script: Script,
+        done: frozenset[int] = frozenset(),
+    ) -> tuple[Result, ...]:
+        """Draw all pictures of a request but those that are done; return them, if they are not a series."""
         total = request.steps * request.count
+        key = request.key if isinstance(request, SeriesRequest) else ""
         results = []
         for picture in range(request.count):
+            if picture in done:
+                continue
             begun = time.monotonic()
             one = request.picture(picture)
-            image = draw_postcard(one, self._size)
+            image = draw_average(one, self._size) if isinstance(one, AverageRequest) else draw_postcard(one, self._size)
             for number in range(1, request.steps + 1):
                 index = picture * request.steps + number
                 self._take_step(index, script)
@@ -266,6 +310,9 @@ class FakeEngine(QueueEngine):
                         preview=preview,
                     )
                 )
+            rank: tuple[float | None, int] = (None, 0)
+            if isinstance(request, GenerateRequest) and request.place:
+                rank = random.Random(picture_key(one)).randint(3, RANK_PLACES) / RANK_PLACES, RANK_PLACES
             result = finish_picture(
                 image,
                 one,
@@ -273,15 +320,28 @@ class FakeEngine(QueueEngine):
                 job_id=job_id,
                 seconds=time.monotonic() - begun,
                 model_title="Postcards",
-                model_hash="0" * 16,
-                photo_distance=None,
-                rank=(random.Random(one.to_json()).randint(3, RANK_PLACES) / RANK_PLACES, RANK_PLACES)
-                if one.place
-                else (None, 0),
+                model_hash=self.model_hash,
+                rank=rank,
+                frame=(key, picture) if key else None,
             )
-            self._accept(PictureFinished(job_id=job_id, result=result))
-            results.append(result)
+            self._accept(PictureFinished(job_id=job_id, result=result, index=picture))
+            if not key:
+                results.append(result)
         return tuple(results)
+
+    def _compare(self, job_id: str, request: LikenessRequest, script: Script) -> None:
+        for index in range(1, len(request.pictures) + 1):
+            self._take_step(index, script)
+        self._accept(Compared(job_id=job_id, likeness=compare_colours(request.pictures)))
+
+    def _find_patches(self, job_id: str, request: PatchesRequest, script: Script) -> None:
+        total = len(request.photos)
+        for index in range(1, total + 1):
+            self._take_step(index, script)
+            left = (total - index) * script.step_seconds
+            self._accept(Step(job_id=job_id, index=index, total=total, picture=index - 1, seconds_left=left))
+        folder = cut_outs_folder(request, self.model_hash)
+        self._accept(PatchesFound(job_id=job_id, patches=cut_patches(request, folder)))
 
 
 def draw_postcard(request: GenerateRequest, size: int = 256) -> Image.Image:
@@ -325,6 +385,91 @@ def draw_postcard(request: GenerateRequest, size: int = 256) -> Image.Image:
         text = " ".join(line.split())[:60].encode("latin-1", "replace").decode("latin-1")
         draw.text((size * 0.04, street + size * (0.03 + 0.085 * number)), text, fill=(245, 240, 230), font=font)
     return image
+
+
+def draw_average(request: AverageRequest, size: int = 256) -> Image.Image:
+    """Draw what the street of a region might look like on average: blurred houses in colours of its own.
+
+    Args:
+        request: one picture.
+        size: side of the picture, pixels.
+
+    Returns:
+        An RGB image of size x size; requests that ask for the same average give equal pixels.
+    """
+    dice = random.Random(picture_key(request))
+    image = Image.new("RGB", (size, size), tuple(dice.randint(170, 230) for _ in range(3)))
+    draw = ImageDraw.Draw(image)
+    street = size * 0.75
+    top = size * dice.uniform(0.05, 0.5)
+    wall = tuple(dice.randint(60, 180) for _ in range(3))
+    draw.rectangle((size * 0.12, top, size * 0.88, street), fill=wall)
+    dark = tuple(value // 2 for value in wall)
+    storeys, bays = dice.randint(3, 12), dice.randint(3, 7)
+    width, height = size * 0.76 / bays, (street - top) / storeys
+    for row in range(storeys):
+        for column in range(bays):
+            left, upper = size * 0.12 + (column + 0.3) * width, top + (row + 0.25) * height
+            draw.rectangle((left, upper, left + width * 0.4, upper + height * 0.5), fill=dark)
+    draw.rectangle((0, street, size, size), fill=(110, 105, 100))
+    return image.filter(ImageFilter.GaussianBlur(size / 60))
+
+
+def compare_colours(pictures: Sequence[str]) -> Likeness:
+    """Measure how alike pictures are in their coarse colours.
+
+    Args:
+        pictures: paths of picture files.
+
+    Raises:
+        GPSDreamError: of kind `bad_photo` if one of them cannot be read.
+    """
+    features = []
+    for path in pictures:
+        try:
+            with Image.open(path) as image:
+                values = list(image.convert("RGB").resize((4, 4)).tobytes())
+        except OSError as error:
+            raise GPSDreamError(ErrorKind.BAD_PHOTO, f"“{Path(path).name[:80]}” cannot be read.") from error
+        mean = sum(values) / len(values)
+        centred = [value - mean for value in values]
+        norm = math.sqrt(sum(value**2 for value in centred)) or 1.0
+        features.append([value / norm for value in centred])
+    rows = [
+        tuple(
+            0.0 if i == j else min(2.0, max(0.0, 1 - sum(a * b for a, b in zip(one, other, strict=True))))
+            for j, other in enumerate(features)
+        )
+        for i, one in enumerate(features)
+    ]
+    return Likeness(tuple(rows), "coarse colours")
+
+
+def cut_patches(request: PatchesRequest, folder: Path) -> TypicalPatches:
+    """Cut squares out of photos as it pleases; photos that cannot be read are passed over.
+
+    Args:
+        request: which photos, and how many patches.
+        folder: gets the cut-outs; made if it is not there.
+    """
+    dice = random.Random(request.seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    patches: list[Patch] = []
+    for photo in request.photos[: request.count]:
+        left, top = dice.uniform(0, 0.6), dice.uniform(0, 0.6)
+        box = (left, top, left + 0.4, top + 0.4)
+        picture = folder / f"{len(patches):02d}.jpg"
+        try:
+            with Image.open(photo.path) as image:
+                width, height = image.size
+                cut = image.convert("RGB").crop(
+                    (round(left * width), round(top * height), round(box[2] * width), round(box[3] * height))
+                )
+            cut.resize((128, 128)).save(picture, "JPEG", quality=85)
+        except OSError:
+            continue
+        patches.append(Patch(photo.path, str(picture), box, 0.1 - 0.005 * len(patches), photo.place))
+    return TypicalPatches(tuple(patches), len(request.photos))
 
 
 def explain_postcard(request: GenerateRequest, size: int = 256) -> Explanation:

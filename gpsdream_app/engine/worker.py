@@ -26,10 +26,19 @@ from typing import Any, BinaryIO, Protocol
 import psutil
 from PIL import Image
 
+from gpsdream_app.domain.averages import (
+    AverageRequest,
+    Likeness,
+    LikenessRequest,
+    PatchesRequest,
+    SeriesRequest,
+    TypicalPatches,
+)
 from gpsdream_app.domain.errors import Failure, GPSDreamError
 from gpsdream_app.domain.events import (
     TERMINAL_EVENTS,
     Cancelled,
+    Compared,
     EngineChanged,
     EngineState,
     Event,
@@ -37,35 +46,42 @@ from gpsdream_app.domain.events import (
     Failed,
     Finished,
     Loading,
+    PatchesFound,
     PictureFinished,
     Started,
     Step,
     event_to_dict,
 )
-from gpsdream_app.domain.explanations import ExplainRequest, Explanation, JobRequest
+from gpsdream_app.domain.explanations import ExplainRequest, Explanation, JobRequest, job_request_from_dict
 from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.domain.results import Result
 from gpsdream_app.engine.failures import failure_from, is_device_lost, is_out_of_memory
-from gpsdream_app.engine.finishing import finish_picture
+from gpsdream_app.engine.finishing import cut_outs_folder, find_frame, finish_picture
 from gpsdream_app.engine.frames import FrameError, pack_frame, read_frame
 from gpsdream_app.library.model_folders import find_model, verify_model, weights_hash
-from gpsdream_app.library.paths import pictures_dir
+from gpsdream_app.library.paths import pictures_dir, series_dir
 
 log = logging.getLogger(__name__)
 
 PREVIEW_SIDE = 256  # pixels
 PREVIEW_SECONDS = 0.2  # between two previews
+STEP_SECONDS = 0.1  # between two steps that are told of a job of many pictures
 NICENESS = 5  # the window stays quick while all cores draw
 SECONDS_TO_SAVE = 2.0  # for a picture that is being written when the process is told to end
 EXIT_DEVICE_LOST = 3
 
 OnStep = Callable[[int, int, int, Image.Image | None], None]
 Report = Callable[[int, int, str], None]
+IsCancelled = Callable[[], bool]
 
 
 class Painter(Protocol):
-    """A loaded model. `gpsdream_app.evaluation.explaining` has the real one."""
+    """A loaded model. `gpsdream_app.evaluation.explaining` has the real one.
+
+    Whatever takes `cancelled` raises DrawingCancelled soon after it says so. `on_step` is told (step from 1, steps of
+    the whole job, picture from 0, preview or None) after every step.
+    """
 
     @property
     def card(self) -> ModelCard:
@@ -76,17 +92,40 @@ class Painter(Protocol):
         """Name of the device that the model runs on."""
 
     def draw(
-        self, request: GenerateRequest, *, on_step: OnStep | None, cancelled: Callable[[], bool] | None
+        self, request: GenerateRequest, *, on_step: OnStep | None, cancelled: IsCancelled | None
     ) -> Iterator[tuple[int, Image.Image]]:
-        """Yield (picture from 0, image) as they are finished. Raises DrawingCancelled when asked to stop."""
+        """Yield (picture from 0, image) as they are finished."""
 
     def explain(
-        self, request: GenerateRequest, *, on_step: OnStep | None, cancelled: Callable[[], bool] | None
+        self, request: GenerateRequest, *, on_step: OnStep | None, cancelled: IsCancelled | None
     ) -> Explanation:
-        """Draw the one picture of a request again and tell why it looks so. Raises DrawingCancelled, too."""
+        """Draw the one picture of a request again and tell why it looks so."""
 
     def rank(self, request: GenerateRequest, image: Image.Image) -> tuple[float | None, int]:
         """Share of other places for which a drawn picture is less typical (None if not measured), and their number."""
+
+    def average(
+        self, request: AverageRequest, *, on_step: OnStep | None, cancelled: IsCancelled | None
+    ) -> Iterator[tuple[int, Image.Image]]:
+        """Yield (picture as `AverageRequest.picture` counts, image) as they are finished."""
+
+    def series(
+        self,
+        request: SeriesRequest,
+        *,
+        skip: Callable[[int], bool],
+        on_step: OnStep | None,
+        cancelled: IsCancelled | None,
+    ) -> Iterator[tuple[int, Image.Image]]:
+        """Yield (frame from 0, image) as they are finished, but for frames that `skip` says to leave out."""
+
+    def likeness(self, request: LikenessRequest, *, cancelled: IsCancelled | None) -> Likeness:
+        """Measure how alike picture files look."""
+
+    def patches(
+        self, request: PatchesRequest, *, folder: Path, on_step: OnStep | None, cancelled: IsCancelled | None
+    ) -> TypicalPatches:
+        """Find the patches of photos that are most typical of their region; `folder` takes the cut-outs."""
 
 
 class LoadPainter(Protocol):
@@ -187,9 +226,7 @@ class Worker:
     def _answer(self, header: dict[str, Any]) -> None:
         command, job_id = header.get("command"), str(header.get("job_id", ""))
         if command == "submit":
-            self._submit(job_id, GenerateRequest.from_dict, header.get("request"))
-        elif command == "explain":
-            self._submit(job_id, ExplainRequest.from_dict, header.get("request"))
+            self._submit(job_id, header.get("request"))
         elif command == "cancel":
             self._cancel(job_id)
         elif command == "cancel_all":
@@ -208,9 +245,9 @@ class Worker:
         else:
             log.error("Unknown command %r.", command)
 
-    def _submit(self, job_id: str, read: Callable[[Any], JobRequest], data: Any) -> None:
+    def _submit(self, job_id: str, data: Any) -> None:
         try:
-            request = read(data)
+            request = job_request_from_dict(data)
         except Exception as error:
             self._send(Failed(job_id=job_id, failure=failure_from(error)))
             return
@@ -327,6 +364,10 @@ class Worker:
             self._tell(job, Loading(job_id=job_id, step=step, total=total, text=text))
 
         try:
+            done = self._tell_frames(job, job.request) if isinstance(job.request, SeriesRequest) else frozenset()
+            if isinstance(job.request, SeriesRequest) and len(done) == job.request.count:
+                self._tell(job, Finished(job_id=job_id))
+                return
             with self._changed:
                 job.loading = True
             loaded = self._ready_painter(job.request.model, report)
@@ -335,7 +376,7 @@ class Worker:
                 if job.cancelled:
                     self._tell(job, Cancelled(job_id=job_id))
                     return
-            results = self._answer_job(job, loaded)
+            results = self._answer_job(job, loaded, done)
         except Exception as error:
             # By its name, because its module imports torch.
             if type(error).__name__ == "DrawingCancelled" or (job.cancelled and not is_out_of_memory(error)):
@@ -350,13 +391,17 @@ class Worker:
         else:
             self._tell(job, Finished(job_id=job_id, results=results))
 
-    def _ready_painter(self, model: str, report: Report) -> _Loaded:
-        """Return the loaded model, after loading it if it is another one or its files have changed."""
+    def _find_model(self, model: str) -> tuple[Path, str]:
+        """Return a model's folder and the hash of its weights. Raises GPSDreamError if it is not sound."""
         folder = find_model(model)
         failures = verify_model(folder)
         if failures:
             raise _error(failures[0])
-        weights = weights_hash(folder)
+        return folder, weights_hash(folder)
+
+    def _ready_painter(self, model: str, report: Report) -> _Loaded:
+        """Return the loaded model, after loading it if it is another one or its files have changed."""
+        folder, weights = self._find_model(model)
         if self._loaded and (self._loaded.folder, self._loaded.weights) == (folder, weights):
             return self._loaded
         self._release()
@@ -366,14 +411,102 @@ class Worker:
         self._loaded = _Loaded(folder, weights, painter)
         return self._loaded
 
-    def _answer_job(self, job: _Job, loaded: _Loaded) -> tuple[Result, ...]:
-        if isinstance(job.request, GenerateRequest):
-            return self._draw(job, job.request, loaded)
-        explanation = loaded.painter.explain(
-            job.request.one, on_step=_Steps(self, job), cancelled=lambda: job.cancelled
-        )
-        self._tell(job, Explained(job_id=job.job_id, explanation=explanation))
+    def _answer_job(self, job: _Job, loaded: _Loaded, done: frozenset[int]) -> tuple[Result, ...]:
+        """Do what a job asks for.
+
+        Args:
+            job: the job.
+            loaded: its model.
+            done: frames of a series that need not be drawn.
+
+        Returns:
+            What its last event tells once more.
+        """
+        painter, job_id, steps = loaded.painter, job.job_id, _Steps(self, job)
+
+        def cancelled() -> bool:
+            return job.cancelled
+
+        match job.request:
+            case GenerateRequest() as request:
+                return self._draw(job, request, loaded)
+            case AverageRequest() as request:
+                self._average(job, request, loaded)
+            case SeriesRequest() as request:
+                self._draw_frames(job, request, loaded, done)
+            case ExplainRequest() as request:
+                explanation = painter.explain(request.one, on_step=steps, cancelled=cancelled)
+                self._tell(job, Explained(job_id=job_id, explanation=explanation))
+            case LikenessRequest() as request:
+                likeness = painter.likeness(request, cancelled=cancelled)
+                self._tell(job, Compared(job_id=job_id, likeness=likeness))
+            case PatchesRequest() as request:
+                folder = cut_outs_folder(request, loaded.weights)
+                folder.mkdir(parents=True, exist_ok=True)
+                patches = painter.patches(request, folder=folder, on_step=steps, cancelled=cancelled)
+                self._tell(job, PatchesFound(job_id=job_id, patches=patches))
         return ()
+
+    def _average(self, job: _Job, request: AverageRequest, loaded: _Loaded) -> None:
+        painter, pictures = loaded.painter, self._pictures or pictures_dir()
+        begun = time.monotonic()
+        for picture, image in painter.average(request, on_step=_Steps(self, job), cancelled=lambda: job.cancelled):
+            with self._saving:
+                result = finish_picture(
+                    image,
+                    request.picture(picture),
+                    pictures,
+                    job_id=job.job_id,
+                    seconds=time.monotonic() - begun,
+                    model_title=painter.card.title,
+                    model_hash=loaded.weights,
+                )
+            # The queue of the other process keeps it for the end of the job.
+            self._tell(job, PictureFinished(job_id=job.job_id, result=result, index=picture))
+            begun = time.monotonic()
+
+    def _tell_frames(self, job: _Job, request: SeriesRequest) -> frozenset[int]:
+        """Tell of the frames that are on the disk already, and return their numbers. Needs no loaded model."""
+        pictures = self._pictures or pictures_dir()
+        _, weights = self._find_model(request.model)
+        key = request.key
+        found: set[int] = set()
+        if not series_dir(pictures, key).is_dir():
+            return frozenset()
+        for index in range(request.count):
+            if job.cancelled:
+                raise _Cancelled
+            result = find_frame(pictures, key, index, request.picture(index), weights)
+            if result:
+                found.add(index)
+                self._tell(job, PictureFinished(job_id=job.job_id, result=result, index=index))
+        return frozenset(found)
+
+    def _draw_frames(self, job: _Job, request: SeriesRequest, loaded: _Loaded, done: frozenset[int]) -> None:
+        """Draw the missing frames of a series. Nothing of a frame is kept in memory, so it can be of any length."""
+        painter, pictures = loaded.painter, self._pictures or pictures_dir()
+        key, coverage = request.key, painter.card.coverage
+        begun = time.monotonic()
+        drawn = painter.series(
+            request, skip=done.__contains__, on_step=_Steps(self, job), cancelled=lambda: job.cancelled
+        )
+        for index, image in drawn:
+            one = request.picture(index)
+            assert one.place is not None
+            with self._saving:
+                result = finish_picture(
+                    image,
+                    one,
+                    pictures,
+                    job_id=job.job_id,
+                    seconds=time.monotonic() - begun,
+                    model_title=painter.card.title,
+                    model_hash=loaded.weights,
+                    photo_distance=coverage.distance(one.place.lat, one.place.lon) if coverage else None,
+                    frame=(key, index),
+                )
+            self._tell(job, PictureFinished(job_id=job.job_id, result=result, index=index))
+            begun = time.monotonic()
 
     def _draw(self, job: _Job, request: GenerateRequest, loaded: _Loaded) -> tuple[Result, ...]:
         painter = loaded.painter
@@ -399,7 +532,7 @@ class Worker:
                     rank=rank,
                 )
             results.append(result)
-            self._tell(job, PictureFinished(job_id=job.job_id, result=result))
+            self._tell(job, PictureFinished(job_id=job.job_id, result=result, index=picture))
             begun = time.monotonic()
         return tuple(results)
 
@@ -428,23 +561,35 @@ class Worker:
             torch.cuda.empty_cache()
 
 
+class _Cancelled(Exception):
+    """The job was cancelled before its model was needed."""
+
+
 class _Steps:
-    """Turns the painter's steps into events, with a small preview now and then and the time that is left."""
+    """Turns the painter's steps into events, with a small preview now and then and the time that is left.
+
+    Of jobs of many pictures only some steps are told: ten thousand quick ones would keep the window from its work.
+    """
 
     def __init__(self, worker: Worker, job: _Job) -> None:
         self._worker = worker
         self._job = job
-        self._first = 0.0
+        self._many = not isinstance(job.request, GenerateRequest | ExplainRequest)
+        self._first: tuple[int, float] | None = None
         self._last_preview = 0.0
+        self._last_told = 0.0
 
     def __call__(self, index: int, total: int, picture: int, preview: Image.Image | None) -> None:
         now = time.monotonic()
         seconds_left: float | None = None
-        if index == 1:
-            # The first step sets things up, and tells nothing about the others.
-            self._first = now
-        elif index > 1:
-            seconds_left = (now - self._first) / (index - 1) * (total - index)
+        if self._first is None:
+            # The first step sets things up, and tells nothing about the others. Of a series that goes on it is not 1.
+            self._first = index, now
+        elif index > self._first[0]:
+            seconds_left = (now - self._first[1]) / (index - self._first[0]) * (total - index)
+        if self._many and index < total and now - self._last_told < STEP_SECONDS:
+            return
+        self._last_told = now
         data = b""
         if preview is not None and now - self._last_preview >= PREVIEW_SECONDS:
             self._last_preview = now

@@ -100,3 +100,23 @@ def new_picture_path(folder: Path, created: str, result_id: str) -> Path:
     """
     day, _, time = created.partition("T")
     return folder / day[:7] / f"{day} {time[:8].replace(':', '')} {result_id[:12]}.png"
+
+
+def series_dir(folder: Path, key: str) -> Path:
+    """Where the frames of a series are.
+
+    Args:
+        folder: usually `pictures_dir()`.
+        key: of the series, as in `SeriesRequest.key`.
+    """
+    return folder / "series" / key
+
+
+def frame_path(folder: Path, key: str, index: int) -> Path:
+    """Where frame `index` (from 0) of a series is; see `series_dir` for the others."""
+    return series_dir(folder, key) / f"{index:05d}.png"
+
+
+def patches_dir(key: str) -> Path:
+    """Where the cut-outs of a search for typical patches go; `key` names the search."""
+    return cache_dir() / "patches" / key
