@@ -18,7 +18,7 @@ from gpsdream_app.domain.averages import MAX_PLACES, Sampling
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.model_card import Coverage
 from gpsdream_app.domain.places import Place
-from gpsdream_app.domain.regions import DECIMALS, MAX_NAME_CHARACTERS, MAX_POINTS, Region, RegionKind
+from gpsdream_app.domain.regions import DECIMALS, MAX_NAME_CHARACTERS, MAX_POINTS, Point, Region, RegionKind
 from gpsdream_app.geo.city import CityMap
 from gpsdream_app.geo.frames import LocalFrame
 from gpsdream_app.geo.streets import (
@@ -129,7 +129,7 @@ def make_corridor(
     points = _ordered([[_read_ring(line, 2, "line")]], city, said)[0][0]
     if len(points) > MAX_POINTS // 2:
         raise _bad(f"The line has {len(points):,} points; it takes 2 to {MAX_POINTS // 2:,}.", "Simplify it.")
-    frame = _frame_of(points)
+    frame = frame_of(points)
     _check_extent(points, frame)
     if np.ptp(_unwrapped(points)[:, 1]) > 180.0 or (np.abs(_unwrapped(points)[:, 1]) > 180.0).any():
         raise _bad("The line crosses the antimeridian.", "Draw it on one side.")
@@ -231,7 +231,7 @@ def _unwrapped(points: Floats, reference: float | None = None) -> Floats:
 def _mend(polygons: list[list[Floats]], said: list[str]) -> Any:
     """Return a valid shape of (longitude, latitude) in degrees, on the grid that a region is rounded to."""
     everything = np.concatenate([rings[0] for rings in polygons])
-    _check_extent(everything, _frame_of(everything))
+    _check_extent(everything, frame_of(everything))
     reference = float(polygons[0][0][0, 1])
     parts = []
     for rings in polygons:
@@ -315,8 +315,8 @@ def _to_polygons(shape: Any) -> tuple[Any, ...]:
     return tuple(polygons)
 
 
-def _frame_of(points: Floats) -> LocalFrame:
-    """Return a frame about the middle of points (n, 2) in degrees, wherever on the Earth they lie."""
+def frame_of(points: Floats) -> LocalFrame:
+    """Return a frame about the middle of points (n, 2), latitude and longitude in degrees, wherever they lie."""
     lat, lon = np.radians(points[:, 0]), np.radians(points[:, 1])
     x, y, z = (np.cos(lat) * np.cos(lon)).mean(), (np.cos(lat) * np.sin(lon)).mean(), np.sin(lat).mean()
     return LocalFrame(math.degrees(math.atan2(z, math.hypot(x, y))), math.degrees(math.atan2(y, x)))
@@ -337,7 +337,7 @@ def _check_extent(points: Floats, frame: LocalFrame) -> None:
 def _metric_area(shape: Any) -> float:
     """Return the square metres of a shape of (longitude, latitude) in degrees."""
     points = shapely.get_coordinates(shape)
-    return float(to_frame(shape, _frame_of(points[:, ::-1])).area) if len(points) else 0.0
+    return float(to_frame(shape, frame_of(points[:, ::-1])).area) if len(points) else 0.0
 
 
 def _degrees(shape: Any, frame: LocalFrame) -> Any:
@@ -356,7 +356,7 @@ def _city_box(city: CityMap, frame: LocalFrame) -> Any:
 @lru_cache(maxsize=256)
 def _metric(region: Region) -> tuple[LocalFrame, Any]:
     """Return a frame about the region, and its valid shape in metres there."""
-    frame = _frame_of(np.array([point for polygon in region.polygons for point in polygon[0]]))
+    frame = frame_of(np.array([point for polygon in region.polygons for point in polygon[0]]))
     parts = [
         Polygon(*_flipped(polygon)) if len(polygon) > 1 else Polygon(_flipped(polygon)[0])
         for polygon in region.polygons
@@ -403,15 +403,18 @@ def area(region: Region) -> float:
 def centre(region: Region) -> tuple[float, float]:
     """Return latitude and longitude, in degrees, of a point that stands for a region: in it, near its middle."""
     frame, shape = _metric(region)
-    point = _line_of(region, frame).interpolate(0.5, normalized=True) if region.is_corridor else shape.centroid
+    point = (
+        line_in_metres(region.line, frame).interpolate(0.5, normalized=True) if region.is_corridor else shape.centroid
+    )
     if not shape.contains(point):
         largest = max(shapely.get_parts(shape), key=lambda part: float(part.area))
         point = largest.representative_point()
     return frame.to_degrees(float(point.x), float(point.y))
 
 
-def _line_of(region: Region, frame: LocalFrame) -> Any:
-    points = np.array(region.line)
+def line_in_metres(line: Sequence[Point], frame: LocalFrame) -> Any:
+    """Return a line of points in degrees as one in metres of a frame."""
+    points = np.array(line, dtype=np.float64)
     return LineString(np.column_stack(frame.to_metres(points[:, 0], points[:, 1])))
 
 
@@ -428,7 +431,7 @@ def photos_in(region: Region, coverage: Coverage | None) -> int | None:
     if not len(cells):
         return 0
     if region.is_corridor:
-        line = _line_of(region, frame).intersection(shape.buffer(1.0))
+        line = line_in_metres(region.line, frame).intersection(shape.buffer(1.0))
         return int(photos[shapely.intersects(cells, line)].sum())
     shares = shapely.area(shapely.intersection(cells, shape)) / shapely.area(cells)
     return round(float((photos * shares).sum()))
@@ -492,7 +495,7 @@ def street_region(city: CityMap, name: str, width: float = STREET_WIDTH) -> Regi
         raise _bad("The width of a corridor must be a number of metres from 2 to 2,000.")
     found = find_street(city, name)
     if found is None:
-        raise _unknown(city, name, "street", streets_of(city).names)
+        raise no_such_street(city, name)
     streets = streets_of(city)
     line = in_order(streets.parts(found))
     # Only along its parts: between them there is no street.
@@ -541,6 +544,11 @@ def find_region(city: CityMap, text: str) -> Region:
         if hit.kind == "street" and hit.name in streets:
             return street_region(city, hit.name)
     raise _unknown(city, text, "neighbourhood, park or street", [*regions, *streets])
+
+
+def no_such_street(city: CityMap, name: str) -> GPSDreamError:
+    """Return the error that says so, and which streets come near."""
+    return _unknown(city, name, "street", streets_of(city).names)
 
 
 def _unknown(city: CityMap, text: str, what: str, names: Sequence[str]) -> GPSDreamError:
@@ -645,7 +653,7 @@ def _lines(region: Region, city: CityMap | None, coverage: Coverage | None) -> l
     """Return the lines in metres that LINE walks along."""
     frame, shape = _metric(region)
     if region.is_corridor:
-        whole: Any = shapely.intersection(_line_of(region, frame), shape)
+        whole: Any = shapely.intersection(line_in_metres(region.line, frame), shape)
     else:
         if city is None:
             raise _bad("Places along a line need a street.", "Choose places by area, or take a street as the region.")
@@ -774,7 +782,7 @@ def _across(
     """Return for each place the heading across its street, or None where there is no street."""
     own_frame, shape = _metric(region)
     if region.is_corridor:
-        frame, pieces = own_frame, cut([_line_of(region, own_frame)])
+        frame, pieces = own_frame, cut([line_in_metres(region.line, own_frame)])
         points = np.column_stack(frame.to_metres(lats, lons))
         chosen = shapely.STRtree(pieces.lines).nearest(shapely.points(points)).astype(np.int64)
     elif city is not None:
