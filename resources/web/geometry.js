@@ -219,5 +219,71 @@ const Geometry = (() => {
     }
   }
 
-  return { readCity, readCoverage, ramp, blend, STREET_WIDTHS, View };
+  // Shapes that people draw
+
+  /** Distance of a point from a line or ring. */
+  function distanceTo([x, y], xy, isClosed) {
+    let least = Infinity;
+    const count = xy.length / 2;
+    for (let i = isClosed ? 0 : 1; i < count; i += 1) {
+      const j = (i + count - 1) % count;
+      const [ax, ay] = [xy[2 * j], xy[2 * j + 1]];
+      const [dx, dy] = [xy[2 * i] - ax, xy[2 * i + 1] - ay];
+      const t = Math.min(1, Math.max(0, ((x - ax) * dx + (y - ay) * dy) / (dx * dx + dy * dy || 1)));
+      least = Math.min(least, Math.hypot(ax + t * dx - x, ay + t * dy - y));
+    }
+    return least;
+  }
+
+  /** The point within a polygon (its outline first, then its holes) that lies farthest from every edge, about. */
+  function innermost(rings) {
+    const [x0, y0, x1, y1] = union(rings.map(({ box }) => box));
+    const depth = (at) => {
+      const isInside = rings.reduce((inside, { xy }) => inside !== isWithin(at, xy), false);
+      const way = Math.min(...rings.map(({ xy }) => distanceTo(at, xy, true)));
+      return isInside ? way : -way;
+    };
+    let best = centroid(rings[0].xy);
+    let most = depth(best);
+    let [reachX, reachY] = [(x1 - x0) / 2, (y1 - y0) / 2];
+    let [midX, midY] = [(x0 + x1) / 2, (y0 + y1) / 2];
+    for (let round = 0; round < 5; round += 1) {
+      for (let i = -4; i <= 4; i += 1) {
+        for (let j = -4; j <= 4; j += 1) {
+          const at = [midX + (i / 4) * reachX, midY + (j / 4) * reachY];
+          const deep = depth(at);
+          if (deep > most * 1.000001) [best, most] = [at, deep];
+        }
+      }
+      [midX, midY] = best;
+      reachX /= 3;
+      reachY /= 3;
+    }
+    return best;
+  }
+
+  /** Area of a ring in squares of zoom 0. */
+  function areaOf(xy) {
+    let twice = 0;
+    for (let i = 0, j = xy.length - 2; i < xy.length; j = i, i += 2) twice += xy[j] * xy[i + 1] - xy[i] * xy[j + 1];
+    return Math.abs(twice) / 2;
+  }
+
+  /** Latitude and longitude of a point in Mercator pixels of zoom 0. */
+  function unproject([x, y]) {
+    const lat = (Math.atan(Math.sinh(Math.PI * (1 - (2 * y) / TILE))) * 180) / Math.PI;
+    return [lat, (x / TILE - 0.5) * 360];
+  }
+
+  /** Whether two stretches a-b and c-d cross within both. */
+  function cross([ax, ay], [bx, by], [cx, cy], [dx, dy]) {
+    const side = (px, py, qx, qy, rx, ry) => Math.sign((qx - px) * (ry - py) - (qy - py) * (rx - px));
+    return side(ax, ay, bx, by, cx, cy) * side(ax, ay, bx, by, dx, dy) < 0
+      && side(cx, cy, dx, dy, ax, ay) * side(cx, cy, dx, dy, bx, by) < 0;
+  }
+
+  return {
+    readCity, readCoverage, ramp, blend, STREET_WIDTHS, View,
+    project, unproject, readLine, union, isWithin, distanceTo, innermost, areaOf, cross, metresPerPixel,
+  };
 })();

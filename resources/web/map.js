@@ -18,6 +18,12 @@
       heading: (degrees) => bridge.heading(degrees),
       resultClicked: (id) => bridge.resultClicked(id),
       exampleClicked: (index) => bridge.exampleClicked(index),
+      regionClicked: (id) => bridge.regionClicked(id),
+      regionHovered: (id) => bridge.regionHovered(id),
+      drawn: (kind, points) => bridge.drawn(kind, points),
+      edited: (id, polygons) => bridge.edited(id, polygons),
+      drafted: (kind, shape) => bridge.drafted(kind, shape),
+      toolEnded: () => bridge.toolEnded(),
     };
 
     const map = L.map('map', {
@@ -37,25 +43,42 @@
     });
     map.createPane('city').style.zIndex = 250;
     const examples = new Marks.Examples(map, say); // arranges its cards before the city's names look for room
+    const tip = new Regions.Tip(byId('tip'));
+    const regions = new Regions.Layer(map, say, tip);
     const city = new Cartography.CityLayer();
     city.setTheme();
     city.addTo(map);
     const results = new Marks.Results(map, say);
+    const walk = new Walk.Path(map);
     const pin = new Marks.Pin(map, say);
+    const drawer = new Drawing.Drawer(map, say, tip, () => {
+      regions.setQuiet(drawer.isActive, drawer.isEditing ? drawer.id : '');
+      updateHint();
+    });
     const boxOf = (element) => {
       const { left, top, right, bottom } = element.getBoundingClientRect();
       return [left, top, right, bottom];
     };
     examples.setObstacles(() => [byId('hint'), byId('zoom'), byId('scale'), byId('attribution')].filter((element) => !element.hidden).map(boxOf));
-    city.setObstacles(() => (pin.isShown ? [] : [...(examples.boxes ?? []), boxOf(byId('hint'))]));
+    city.setObstacles(() => [
+      ...regions.boxes, ...(pin.isShown ? [] : [...(examples.boxes ?? []), boxOf(byId('hint'))]),
+    ]);
 
     let home = null; // the view of the whole city
     let limits = null; // how far one can drag away from it
+    let isPicking = true; // whether a click chooses a place
     let isReduced = matchMedia('(prefers-reduced-motion: reduce)').matches;
 
     // View
 
-    function goTo({ lat, lon, zoom }, animate) {
+    function goTo({ lat, lon, zoom, box }, animate) {
+      if (box) {
+        const bounds = L.latLngBounds([box[0], box[1]], [box[2], box[3]]);
+        const target = map.getBoundsZoom(bounds, false, L.point(80, 96));
+        const centre = bounds.getCenter();
+        goTo({ lat: centre.lat, lon: centre.lng, zoom: target }, animate);
+        return;
+      }
       const level = zoom ?? (map._loaded ? map.getZoom() : NOWHERE.zoom);
       map.setMaxBounds(limits?.contains([lat, lon]) ? limits : null); // typed coordinates may lie far away
       if (animate && !isReduced && map._loaded) map.flyTo([lat, lon], level, { duration: 0.8 });
@@ -171,9 +194,11 @@
     let wasInviting = false;
 
     function updateHint() {
-      const invites = examples.items.length > 0 && !pin.isShown;
-      byId('hint').textContent = invites ? 'Click one of the glowing places, or anywhere on the map' : '';
-      byId('hint').hidden = !invites;
+      const invites = examples.items.length > 0 && !pin.isShown && !drawer.isActive;
+      const invitation = invites ? 'Click one of the glowing places, or anywhere on the map' : '';
+      const hint = drawer.isActive ? drawer.hint : invitation;
+      if (byId('hint').textContent !== hint) byId('hint').textContent = hint; // a reader says what changes
+      byId('hint').hidden = !hint;
       examples.setQuiet(pin.isShown);
       examples.giveWay(pin.isShown ? pin.latlng : null);
       if (map._loaded) examples.arrange(); // the cards make room for the hint
@@ -191,17 +216,26 @@
       updateHint();
     }
 
-    map.on('click', (event) => pick(event.latlng));
+    /** A click, or Enter in the middle of the map. */
+    function press(latlng) {
+      const region = drawer.takesClicks() ? null : regions.at(latlng);
+      if (drawer.takesClicks()) drawer.click(latlng);
+      else if (region) say.regionClicked(region.id);
+      else if (isPicking) pick(latlng);
+    }
+
+    map.on('click', (event) => press(event.latlng));
     byId('map').addEventListener('keydown', (event) => {
       if (event.target === byId('map') && (event.key === 'Enter' || event.key === ' ')) {
         event.preventDefault();
-        pick(map.getCenter());
+        press(map.getCenter());
       }
     });
 
     // Right drag or Alt drag: stand where it begins, look where it goes. A right click on the dial forgets the
     // direction.
     function startAiming(event) {
+      if (!isPicking || drawer.isActive) return;
       if (event.button !== 2 && !(event.button === 0 && event.altKey)) return;
       event.preventDefault();
       event.stopPropagation();
@@ -240,6 +274,57 @@
       if (event.button === 2 || event.altKey) event.stopPropagation();
     }, true);
     document.addEventListener('contextmenu', (event) => event.preventDefault());
+
+    // Regions, drawing and walks
+
+    let regionCount = 0;
+    let shapes = { url: null, list: [] };
+    let isEveryRegionShown = Promise.resolve();
+
+    function setPicking(picking) {
+      isPicking = picking;
+      byId('map').classList.toggle('choosing', !picking);
+    }
+
+    async function showRegions({ url, items }) {
+      regionCount += 1;
+      const mine = regionCount;
+      if (url !== shapes.url) {
+        let list;
+        try {
+          list = url ? await fetchJson(url) : [];
+        } catch (error) {
+          if (mine === regionCount) throw error;
+          return; // others have taken their place in the meantime
+        }
+        if (mine !== regionCount) return;
+        shapes = { url, list };
+      }
+      regions.show(shapes.list, items);
+      city.redraw(); // names make room for the pictures
+    }
+
+    let toolCount = 0;
+
+    async function showTool(tool) {
+      toolCount += 1;
+      const mine = toolCount;
+      if (tool?.mode === 'edit') await isEveryRegionShown;
+      if (mine !== toolCount) return;
+      const region = tool?.mode === 'edit' ? regions.get(tool.id) : null;
+      if (!tool) drawer.stop();
+      else if (tool.mode !== 'edit') drawer.start(tool.mode, tool.draft);
+      else if (region) drawer.edit(tool.id, region.shape.polygons, tool.draft);
+    }
+
+    let walkCount = 0;
+
+    async function showWalk({ url }) {
+      walkCount += 1;
+      const mine = walkCount;
+      const points = url ? await fetchJson(url) : [];
+      if (mine === walkCount) walk.show(points);
+    }
 
     // Controls
 
@@ -309,6 +394,18 @@
     });
     on(bridge.show_pin, showPin);
     on(bridge.show_results, (items) => results.show(items));
+    on(bridge.show_picking, setPicking);
+    on(bridge.show_regions, (all) => {
+      isEveryRegionShown = showRegions(all);
+      return isEveryRegionShown;
+    });
+    on(bridge.show_highlight, (id) => regions.highlight(id));
+    on(bridge.show_tool, showTool);
+    on(bridge.show_tool_step, (step) => {
+      if (drawer.isActive) drawer[step === 'undo' ? 'undo' : 'finish']();
+    });
+    on(bridge.show_walk, showWalk);
+    on(bridge.show_walker, (index) => walk.stand(index));
     window.addEventListener('error', (event) => tellError(`${event.message} (${event.filename}:${event.lineno})`));
     window.addEventListener('unhandledrejection', (event) => tellError(event.reason));
 

@@ -463,5 +463,5 @@ const Marks = (() => {
     }
   }
 
-  return { Pin, Examples, Results, bearingOf };
+  return { Pin, Examples, Results, bearingOf, svg, html };
 })();

@@ -49,6 +49,9 @@ PAGE_FILES = MappingProxyType(
         "names.js": "text/javascript; charset=utf-8",
         "cartography.js": "text/javascript; charset=utf-8",
         "marks.js": "text/javascript; charset=utf-8",
+        "regions.js": "text/javascript; charset=utf-8",
+        "drawing.js": "text/javascript; charset=utf-8",
+        "walk.js": "text/javascript; charset=utf-8",
         "map.js": "text/javascript; charset=utf-8",
     }
 )

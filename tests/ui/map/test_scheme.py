@@ -47,7 +47,7 @@ def test_every_file_of_the_page_is_served(router: Router) -> None:
 def test_what_the_page_names_is_served(router: Router) -> None:
     page = (resources_dir() / "web" / "map.html").read_text()
     named = re.findall(r'(?:src|href)="([^"]+)"', page)
-    assert len(named) == 11
+    assert len(named) == 14
     for name in named:
         assert router.answer(f"{ORIGIN}/{name}") is not None, name
 
