@@ -25,20 +25,24 @@ from xml.sax.saxutils import escape
 from PIL import Image, PngImagePlugin
 from PIL.TiffImagePlugin import IFDRational
 
+from gpsdream_app.domain.averages import AverageRequest
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.requests import MAX_SEED, GenerateRequest
-from gpsdream_app.domain.results import Result
+from gpsdream_app.domain.results import PictureRequest, Result, picture_request_from_dict
 from gpsdream_app.library.paths import storage_error
 
-SCHEMA = 1
+SCHEMA = 2
+DRAW_SCHEMA = 1  # of single pictures, which programs that know no averages read as well
 KEYWORD = "gpsdream"
 PARAMETERS_KEYWORD = "parameters"
 XMP_KEYWORD = "XML:com.adobe.xmp"
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-MAX_TEXT_BYTES = 1 << 20  # of one chunk, after it is unpacked; ours are a few kilobytes
+MAX_TEXT_BYTES = 1 << 20  # of one chunk, after it is unpacked; ours are a few kilobytes, but for an average's
+MAX_OWN_BYTES = 16 << 20  # of our JSON, which holds all places of an average and the outline of its region
+PACKED_BYTES = 16 << 10  # of our JSON, from which on it is compressed
 MAX_TEXT_CHUNKS = 64
 MAX_PIXELS = 1 << 26
 
@@ -59,16 +63,20 @@ def save_png(image: Image.Image, path: Path, result: Result, include_place: bool
         path: where to; missing folders are created, an existing file is replaced.
         result: what made the picture.
         include_place: False leaves out latitude, longitude, heading, the place's name and the distance to
-            photos, and shortens the path of a model to its name, since a path gives away as much.
+            photos, and shortens the path of a model to its name, since a path gives away as much. An average cannot
+            be drawn again without its places: all that is left of its request are words and settings.
 
     Raises:
         GPSDreamError: of kind `disk_full` if the disk refuses.
     """
-    if not include_place:
-        result = without_place(result)
+    kept = result if include_place else without_place(result)
     chunks = PngImagePlugin.PngInfo()
-    chunks.add_text(PARAMETERS_KEYWORD, parameters_text(result))
-    chunks.add_itxt(KEYWORD, _to_json(result))
+    chunks.add_text(PARAMETERS_KEYWORD, parameters_text(kept))
+    if type(kept.request) is type(result.request):
+        text = _to_json(kept)
+        # Pillow opens no picture with a larger packed text.
+        chunks.add_itxt(KEYWORD, text, zip=PACKED_BYTES < len(text) < MAX_TEXT_BYTES)
+    result = kept
     chunks.add_itxt(XMP_KEYWORD, _xmp(result))
     temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
     try:
@@ -88,11 +96,18 @@ def save_png(image: Image.Image, path: Path, result: Result, include_place: bool
 
 
 def without_place(result: Result) -> Result:
-    """Return a result that tells nothing of where it is, for sharing."""
-    model = PurePath(result.request.model.replace("\\", "/")).name or result.request.model
+    """Return a result that tells nothing of where it is, for sharing.
+
+    An average becomes a single picture with its words and settings.
+    """
+    request = result.request
+    if isinstance(request, AverageRequest):
+        request = request.single(request.place)
+    model = PurePath(request.model.replace("\\", "/")).name or request.model
     return replace(
         result,
-        request=replace(result.request, place=None, model=model),
+        request=replace(request, place=None, model=model),
+        series="",
         photo_distance=None,
         typicality_rank=None,
         places_compared=0,
@@ -100,7 +115,10 @@ def without_place(result: Result) -> Result:
 
 
 def parameters_text(result: Result) -> str:
-    """Return prompt and settings as the text that other image generators write and read."""
+    """Return prompt and settings as the text that other image generators write and read.
+
+    For an average they tell how many places it is of, and the middle of them as its place.
+    """
     request = result.request
     lines = [_plain(request.prompt)]
     if request.negative_prompt:
@@ -120,6 +138,12 @@ def parameters_text(result: Result) -> str:
             settings["Heading"] = repr(request.place.heading)
         if request.place.name:
             settings["Place"] = request.place.name
+    if isinstance(request, AverageRequest):
+        (region,) = request.regions
+        settings["Average of"] = f"{len(region.places)} places"
+        if request.subset is not None:
+            settings["Places per step"] = str(request.subset)
+        settings["Sampling"] = region.sampling.value
     settings["Version"] = f"GPSDream {result.app_version}"
     lines.append(", ".join(f"{key}: {_quoted(value)}" for key, value in settings.items() if value))
     return "\n".join(lines)
@@ -137,7 +161,8 @@ def _quoted(value: str) -> str:
 def _to_json(result: Result) -> str:
     # The path stays out: it holds the name of a person's home folder. ASCII escapes carry any text unchanged.
     data = {key: value for key, value in result.to_dict().items() if key != "path"}
-    return json.dumps({"schema": SCHEMA, **data})
+    schema = SCHEMA if isinstance(result.request, AverageRequest) else DRAW_SCHEMA
+    return json.dumps({"schema": schema, **data})
 
 
 def _exif(result: Result) -> bytes:
@@ -205,7 +230,19 @@ def _xml(text: str) -> str:
 
 
 def read_png(path: Path) -> GenerateRequest:
-    """Read the request that draws a picture again.
+    """Read the request that draws a single picture again; see `read_request`.
+
+    Raises:
+        GPSDreamError: as `read_request`, and of kind `bad_photo` if it is the average of a region.
+    """
+    request = read_request(path)
+    if isinstance(request, AverageRequest):
+        raise _bad(path, "is the average of a region.", "Open it in Neighbourhoods.")
+    return request
+
+
+def read_request(path: Path) -> PictureRequest:
+    """Read the request that draws a picture again, be it a single picture or an average.
 
     Our own JSON gives it exactly. Without it, the text that other image generators write is understood, with
     the place from its GPS entry or from EXIF. Pixels are never decoded, so a picture of any size costs nothing.
@@ -216,7 +253,7 @@ def read_png(path: Path) -> GenerateRequest:
     texts, exif = _read_chunks(path)
     try:
         if KEYWORD in texts:
-            return GenerateRequest.from_dict(_from_json(texts[KEYWORD], path)["request"])
+            return picture_request_from_dict(_from_json(texts[KEYWORD], path)["request"])
         if PARAMETERS_KEYWORD in texts:
             return _from_parameters(texts[PARAMETERS_KEYWORD], exif)
     except GPSDreamError as error:
@@ -248,9 +285,13 @@ def read_result(path: Path) -> Result:
 
 def _is_sound(result: Result) -> bool:
     """Whether the values have the types that `Result` promises; the file may come from anybody."""
-    texts = (result.id, result.job_id, result.created, result.model_title, result.model_hash)
+    texts = (result.id, result.job_id, result.created, result.model_title, result.model_hash, result.series)
     if not all(isinstance(text, str) for text in (*texts, result.app_version)):
         return False
+    if isinstance(result.request, AverageRequest):
+        photos = result.request.regions[0].photos
+        if result.request.count != 1 or not (photos is None or (type(photos) is int and photos >= 0)):
+            return False
     try:
         datetime.fromisoformat(result.created)
         numbers = [float(value) for value in (result.seconds, result.width, result.height)]
@@ -298,7 +339,8 @@ def _parse_chunks(file: BinaryIO, size: int, path: Path) -> tuple[dict[str, str]
         following = position + 12 + length
         if following > size:
             raise _damaged(path)
-        if kind in (b"IHDR", b"tEXt", b"zTXt", b"iTXt", b"eXIf") and length <= MAX_TEXT_BYTES:
+        most = MAX_OWN_BYTES if kind == b"iTXt" and KEYWORD not in texts else MAX_TEXT_BYTES
+        if kind in (b"IHDR", b"tEXt", b"zTXt", b"iTXt", b"eXIf") and length <= most:
             data = file.read(length)
             if struct.pack(">I", zlib.crc32(kind + data)) != file.read(4):
                 raise _damaged(path)
@@ -333,6 +375,8 @@ def _text(kind: bytes, data: bytes) -> tuple[str, str] | None:
         return None
     try:
         name = keyword.decode("latin-1")
+        if len(data) > MAX_TEXT_BYTES and (kind != b"iTXt" or name != KEYWORD):
+            return None
         if kind == b"tEXt":
             return name, rest.decode("latin-1")
         if kind == b"zTXt":

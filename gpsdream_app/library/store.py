@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -20,10 +21,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
-from gpsdream_app.domain.requests import GenerateRequest
-from gpsdream_app.domain.results import Result
+from gpsdream_app.domain.explanations import JobRequest, job_request_from_dict
+from gpsdream_app.domain.results import PictureRequest, Result, ResultKind, picture_key
 from gpsdream_app.library.paths import pictures_dir, storage_error
 from gpsdream_app.library.picture_metadata import read_result
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -51,6 +54,15 @@ MIGRATIONS = (
         changed TEXT NOT NULL
     );
     CREATE INDEX jobs_by_state ON jobs (state, asked);
+    """,
+    # Pictures are of several kinds, and found again by what draws them.
+    """
+    ALTER TABLE results ADD COLUMN kind TEXT NOT NULL DEFAULT 'draw';
+    ALTER TABLE results ADD COLUMN request_key TEXT NOT NULL DEFAULT '';
+    ALTER TABLE results ADD COLUMN model_hash TEXT NOT NULL DEFAULT '';
+    UPDATE results SET request_key = request_key_of(data), model_hash = model_hash_of(data);
+    CREATE INDEX results_by_kind ON results (kind, created, id);
+    CREATE INDEX results_by_request ON results (request_key, model_hash);
     """,
 )
 BUSY_SECONDS = 10.0
@@ -81,7 +93,7 @@ class RecordedJob:
     """A job as the library remembers it; times are ISO 8601 in UTC."""
 
     job_id: str
-    request: GenerateRequest
+    request: JobRequest
     state: JobState
     asked: str
     changed: str
@@ -132,12 +144,15 @@ class Library:
         """Add a picture, or replace what is known about it."""
         self._write(lambda connection: _insert(connection, result))
 
-    def recent(self, limit: int, before: str | None = None) -> list[Result]:
+    def recent(
+        self, limit: int, before: str | None = None, kinds: Collection[ResultKind] = (ResultKind.DRAW,)
+    ) -> list[Result]:
         """Return the newest pictures that are still on the disk, newest first.
 
         Args:
             limit: at most so many.
             before: id of a picture; only those older than it are returned, for the next page.
+            kinds: which sorts of pictures; single drawings unless asked for others.
         """
         found: list[Result] = []
         mark: tuple[str, str] | None = None
@@ -149,10 +164,12 @@ class Library:
         while len(found) < limit:
             rows = self._read(
                 "SELECT created, id, data FROM results WHERE deleted IS NULL"
+                " AND kind IN (SELECT value FROM json_each(?4))"
                 " AND (?1 IS NULL OR (created, id) < (?1, ?2)) ORDER BY created DESC, id DESC LIMIT ?3",
                 mark[0] if mark else None,
                 mark[1] if mark else None,
                 limit,
+                json.dumps(sorted(kinds)),
             )
             for created, result_id, data in rows:
                 mark = created, result_id
@@ -167,6 +184,28 @@ class Library:
         """Return a picture, or None if it is unknown or deleted."""
         rows = self._read("SELECT data FROM results WHERE id = ? AND deleted IS NULL", result_id)
         return _result(rows[0][0]) if rows else None
+
+    def find(self, request: PictureRequest, model_hash: str) -> Result | None:
+        """Return a picture that a request would draw again, so that it need not; None if there is none on the disk.
+
+        Args:
+            request: draws one picture. Names, how places were chosen and numbers of photos are not looked at.
+            model_hash: of the weights that would draw it.
+
+        Returns:
+            The newest such picture, with the request that was asked for.
+        """
+        rows = self._read(
+            "SELECT data FROM results WHERE request_key = ? AND model_hash = ? AND deleted IS NULL"
+            " ORDER BY created DESC, id DESC",
+            picture_key(request),
+            _text(model_hash),
+        )
+        for (data,) in rows:
+            result = _result(data)
+            if Path(result.path).exists():
+                return replace(result, request=request)
+        return None
 
     def delete(self, result_id: str) -> None:
         """Take a picture out of the library and put its file into the trash, from where `restore` gets it back.
@@ -242,7 +281,7 @@ class Library:
 
     # -- jobs --
 
-    def record_job(self, request: GenerateRequest, job_id: str, state: JobState | str) -> None:
+    def record_job(self, request: JobRequest, job_id: str, state: JobState | str) -> None:
         """Remember a job, or that it has come further. Raises ValueError for an unknown state."""
         name, now = JobState(state).value, _now()
         data = json.dumps(request.to_dict())
@@ -255,17 +294,25 @@ class Library:
         )
 
     def jobs(self, *states: JobState) -> list[RecordedJob]:
-        """Return the jobs that are in one of these states, in any if none is given, oldest first."""
+        """Return the jobs that are in one of these states, in any if none is given, oldest first.
+
+        Jobs that cannot be understood, of a newer program perhaps, are left out.
+        """
         wanted = states or tuple(JobState)
         rows = self._read(
             "SELECT job_id, request, state, asked, changed FROM jobs"
             " WHERE state IN (SELECT value FROM json_each(?)) ORDER BY asked, rowid",
             json.dumps(wanted),
         )
-        return [
-            RecordedJob(job_id, GenerateRequest.from_dict(json.loads(data)), JobState(state), asked, changed)
-            for job_id, data, state, asked, changed in rows
-        ]
+        found = []
+        for job_id, data, state, asked, changed in rows:
+            try:
+                request = job_request_from_dict(json.loads(data))
+            except (GPSDreamError, ValueError):
+                log.warning("The job %s in the library cannot be understood.", job_id)
+                continue
+            found.append(RecordedJob(job_id, request, JobState(state), asked, changed))
+        return found
 
     # -- inside --
 
@@ -317,6 +364,8 @@ class Library:
             try:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = NORMAL")
+                connection.create_function("request_key_of", 1, _request_key_of, deterministic=True)
+                connection.create_function("model_hash_of", 1, _model_hash_of, deterministic=True)
                 _migrate(connection)
             except BaseException:
                 connection.close()
@@ -372,11 +421,13 @@ def _now() -> str:
 def _insert(connection: sqlite3.Connection, result: Result) -> None:
     place = result.request.place
     connection.execute(
-        "INSERT INTO results (id, job_id, created, path, lat, lon, prompt, model, data)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO results"
+        " (id, job_id, created, path, lat, lon, prompt, model, data, kind, request_key, model_hash)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET job_id = excluded.job_id, created = excluded.created,"
         " path = excluded.path, lat = excluded.lat, lon = excluded.lon, prompt = excluded.prompt,"
-        " model = excluded.model, data = excluded.data",
+        " model = excluded.model, data = excluded.data, kind = excluded.kind,"
+        " request_key = excluded.request_key, model_hash = excluded.model_hash",
         (
             result.id,
             _text(result.job_id),
@@ -387,6 +438,9 @@ def _insert(connection: sqlite3.Connection, result: Result) -> None:
             _text(result.request.prompt),
             _text(result.request.model),
             json.dumps(result.to_dict()),
+            result.kind.value,
+            picture_key(result.request),
+            _text(result.model_hash),
         ),
     )
 
@@ -397,6 +451,21 @@ def _forget(connection: sqlite3.Connection, result_id: str) -> None:
 
 def _result(data: str) -> Result:
     return Result.from_dict(json.loads(data))
+
+
+def _request_key_of(data: str) -> str:
+    """For the migration of rows that were written without a key."""
+    try:
+        return picture_key(_result(data).request)
+    except (GPSDreamError, ValueError):
+        return ""
+
+
+def _model_hash_of(data: str) -> str:
+    try:
+        return _text(str(json.loads(data)["model_hash"]))
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _text(text: str) -> str:
