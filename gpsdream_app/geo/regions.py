@@ -49,14 +49,14 @@ def _bad(message: str, hint: str = "") -> GPSDreamError:
     return GPSDreamError(ErrorKind.BAD_LOCATION, message, hint)
 
 
-def clean_name(text: object) -> str:
-    """Return a name from anywhere as one line of at most 200 characters, without what steers the direction of text."""
+def clean_name(text: object, most: int = MAX_NAME_CHARACTERS) -> str:
+    """Return a text from anywhere as one line of at most `most` characters, without what turns its direction."""
     if not isinstance(text, str):
         return ""
     text = text.encode("utf-8", "ignore").decode("utf-8")
     kept = "".join(" " if letter < " " or "\x7f" <= letter <= "\x9f" else letter for letter in text[:10_000])
     kept = "".join(letter for letter in kept if letter not in _DIRECTIONAL)
-    return " ".join(kept.split())[:MAX_NAME_CHARACTERS].strip()
+    return " ".join(kept.split())[:most].strip()
 
 
 # -- making and mending --
