@@ -3,6 +3,7 @@
 
 const Drawing = (() => {
   const { cross } = Geometry;
+  const { html } = Marks;
   const NEAR = 10; // pixels within which a click means a corner that is there
   const SAME = 4; // pixels within which a second click is the same corner
   const HANDLE_ROOM = 13; // least distance of two handles, pixels
@@ -426,7 +427,7 @@ const Drawing = (() => {
 
     _handle(latlng, className) {
       const handle = L.marker(latlng, {
-        icon: L.divIcon({ className: `corner ${className}`, iconSize: [22, 22], iconAnchor: [11, 11] }),
+        icon: L.divIcon({ className: `corner ${className}`, html: html('span', 'corner-dot'), iconSize: [22, 22], iconAnchor: [11, 11] }),
         pane: 'handles', draggable: true, keyboard: false, bubblingMouseEvents: false,
       });
       handle.addTo(this.map);

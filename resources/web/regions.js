@@ -152,7 +152,7 @@ const Regions = (() => {
     static boxes(side, name) {
       const width = side + 2 * FRAME;
       const lines = !name || side < CAPTION_FROM ? 0 : 1 + Number(widthOf(name) > side);
-      const height = width + lines * LEADING;
+      const height = width + (lines ? lines * LEADING + 2 : 0);
       const aside = width * 0.5;
       return [
         [0, -STEM], [-aside * 0.7, -STEM - 2], [aside * 0.7, -STEM - 2], [-aside * 1.2, -STEM * 0.6],
@@ -179,6 +179,7 @@ const Regions = (() => {
       this.hovered = '';
       this.highlighted = '';
       this.isQuiet = false;
+      this.concealed = '';
       this.placed = [];
       map.createPane('regions').style.zIndex = 300;
       this.renderer = L.svg({ pane: 'regions', padding: 0.3 });
@@ -220,6 +221,7 @@ const Regions = (() => {
 
     /** While something is drawn the regions stand back and take no clicks; `hidden` names one that is not shown. */
     setQuiet(isQuiet, hidden = '') {
+      if (isQuiet === this.isQuiet && hidden === this.concealed) return;
       this.isQuiet = isQuiet;
       this.concealed = hidden;
       this.map.getContainer().classList.toggle('regions-quiet', isQuiet);

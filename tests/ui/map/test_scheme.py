@@ -14,6 +14,7 @@ from gpsdream_app.ui.map.scheme import (
     ORIGIN,
     PAGE_FILES,
     PAGE_URL,
+    DocumentKind,
     Documents,
     Router,
     leaflet_dir,
@@ -88,6 +89,16 @@ def test_a_document_takes_the_place_of_its_predecessor(router: Router, documents
     for url, body in ((second, b"3"), (other, b"2")):
         answer = router.answer(url)
         assert answer is not None and answer.body == body and answer.content_type == "application/json"
+
+
+def test_a_document_is_taken_away_and_keeps_its_kind(router: Router, documents: Documents) -> None:
+    picture = documents.publish("picture-a", b"\xff\xd8", kind=DocumentKind.JPEG)
+    other = documents.publish("picture-ab", b"\xff\xd8", kind=DocumentKind.JPEG)
+    answer = router.answer(picture)
+    assert answer is not None and answer.content_type == "image/jpeg"
+    documents.withdraw("picture")
+    documents.withdraw("picture-a")
+    assert router.answer(picture) is None and router.answer(other) is not None
 
 
 def test_the_policy_allows_our_own_origin_only() -> None:
