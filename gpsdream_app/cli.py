@@ -40,13 +40,26 @@ examples:
   gpsdream explain --from picture.png --out why
   gpsdream explain --place "5th Ave & E 23rd St" --prompt "a tall office building" --seed 7 --json"""
 
+AVERAGE_EPILOG = """\
+examples:
+  gpsdream average --region "Greenwich Village" "Midtown" "Upper East Side" --prompt building --out averages
+  gpsdream average --region "Fifth Avenue" my-regions.geojson --prompt tree --places 128 --subset 16 --out trees"""
+
+WALK_EPILOG = """\
+examples:
+  gpsdream walk --line "Fifth Avenue" --frames 120 --prompt "a house" --out walk
+  gpsdream walk --line "40.7312,-73.9966 40.7411,-73.9897 40.7644,-73.9730" --frames 40 --out walk
+  gpsdream walk --line route.geojson --side left --out walk
+
+Ctrl-C stops and keeps the pictures; the same command goes on from there."""
+
 MODELS_EPILOG = """\
 `get` is the only command that uses the network. It fetches weights as safetensors at a fixed revision, and goes
 on where it was interrupted."""
 
 
 # Their values may begin with a minus, which argparse would take for another option: "-33.86,151.21" is a place.
-SIGNED_OPTIONS = ("--lat", "--lon", "--heading", "--place", "--landmark")
+SIGNED_OPTIONS = ("--lat", "--lon", "--heading", "--place", "--landmark", "--line")
 
 
 class _WrongUsage(Exception):
@@ -96,6 +109,13 @@ def _add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the answer as JSON")
 
 
+def _add_how(how: argparse._ArgumentGroup) -> None:
+    """Add the settings that all that draws has in common."""
+    how.add_argument("--steps", type=_whole_number, metavar="NUMBER", help="denoising steps (the model's default)")
+    how.add_argument("--place-weight", type=_number, metavar="WEIGHT", help="how closely to follow the place")
+    how.add_argument("--words-weight", type=_number, metavar="WEIGHT", help="how closely to follow the words")
+
+
 def _add_request(parser: argparse.ArgumentParser) -> tuple[argparse._ArgumentGroup, argparse._ArgumentGroup]:
     """Add the options that say which picture is meant; return the groups "where" and "how"."""
     where = parser.add_argument_group("where")
@@ -114,9 +134,7 @@ def _add_request(parser: argparse.ArgumentParser) -> tuple[argparse._ArgumentGro
     how.add_argument(
         "--seed", type=_whole_number, metavar="NUMBER", help="of the first picture; left out: a new one each time"
     )
-    how.add_argument("--steps", type=_whole_number, metavar="NUMBER", help="denoising steps (the model's default)")
-    how.add_argument("--place-weight", type=_number, metavar="WEIGHT", help="how closely to follow the place")
-    how.add_argument("--words-weight", type=_number, metavar="WEIGHT", help="how closely to follow the words")
+    _add_how(how)
     return where, how
 
 
@@ -155,6 +173,94 @@ def _add_explain(commands: argparse._SubParsersAction[_Parser]) -> None:
     out.add_argument("--out", metavar="DIR", help="folder for one overlay per word and a contact sheet")
     out.add_argument("--share-without-location", action="store_true", help="leave the place out of the pictures in DIR")
     _add_json(out)  # type: ignore[arg-type]
+
+
+def _add_many(parser: argparse.ArgumentParser, prompt: str) -> argparse._ArgumentGroup:
+    """Add what averages and walks have in common; return the group "how"."""
+    what = parser.add_argument_group("what")
+    what.add_argument("--prompt", metavar="WORDS", default=prompt, help=f"what to see ({prompt or 'the place alone'})")
+    what.add_argument("--negative", metavar="WORDS", default="", help="what to keep away from")
+    what.add_argument("--model", metavar="NAME", help="an installed model, or a model folder")
+    how = parser.add_argument_group("how")
+    how.add_argument("--seed", type=_whole_number, default=0, metavar="NUMBER", help="of the noise to begin with (0)")
+    _add_how(how)
+    return how
+
+
+def _add_average(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "average",
+        help="draw what something looks like in a neighbourhood on average",
+        description="Draw the average building, tree or shop of regions: the mean over many places at every step of "
+        "drawing, all regions from the same noise.",
+        epilog=AVERAGE_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    where = parser.add_argument_group("where")
+    where.add_argument(
+        "--region",
+        metavar="NAME|FILE",
+        nargs="+",
+        action="extend",
+        required=True,
+        help="a neighbourhood, park, street, region of one's own, or a GeoJSON file with regions",
+    )
+    where.add_argument("--places", type=_whole_number, default=32, metavar="NUMBER", help="to average over (32)")
+    where.add_argument(
+        "--sampling",
+        choices=("area", "photos", "line"),
+        help="which places: by area, where photos were taken, or along the streets (area; line in a street)",
+    )
+    where.add_argument(
+        "--headings", choices=("street", "all"), default="street", help="look at the houses, or all round (street)"
+    )
+    how = _add_many(parser, "building")
+    how.add_argument(
+        "--subset", type=_whole_number, metavar="NUMBER", help="places drawn afresh at each step (all of them)"
+    )
+    how.add_argument("--noises", type=_whole_number, default=1, metavar="NUMBER", help="pictures per region (1)")
+    out = parser.add_argument_group("output")
+    out.add_argument("--out", metavar="DIR", help="folder for pictures, grid.png, averages.geojson and map.html")
+    _add_json(out)  # type: ignore[arg-type]
+
+
+def _add_walk(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "walk",
+        help="draw the pictures along a street",
+        description="Draw a picture at each of many places along a line, all from the same noise, and make a strip and "
+        "a film of them.",
+        epilog=WALK_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    where = parser.add_argument_group("where")
+    where.add_argument(
+        "--line", metavar="NAME|FILE|POINTS", required=True, help='a street, a GeoJSON file, or "LAT,LON LAT,LON ..."'
+    )
+    where.add_argument("--frames", type=_whole_number, default=120, metavar="NUMBER", help="number of pictures (120)")
+    where.add_argument(
+        "--side",
+        choices=("photos", "left", "right", "ahead"),
+        default="photos",
+        help="where to look: as the photos do, to a side of the walk, or ahead (photos)",
+    )
+    _add_many(parser, "")
+    out = parser.add_argument_group("output")
+    out.add_argument("--out", metavar="DIR", required=True, help="folder for frames, strip.png and walk.mp4")
+    out.add_argument("--fps", type=_number, default=12.0, metavar="NUMBER", help="pictures per second of the film (12)")
+    _add_json(out)  # type: ignore[arg-type]
+
+
+def _add_regions(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "regions",
+        help="the regions that `average` knows by name",
+        description="List the neighbourhoods and parks of the model's city and one's own regions, with the number of "
+        "photos in them that the model has learned from. Streets have names, too.",
+    )
+    parser.add_argument("--model", metavar="NAME", help="an installed model, or a model folder")
+    parser.add_argument("--geojson", metavar="FILE", help="write them to a GeoJSON file")
+    _add_json(parser)
 
 
 def _add_photos(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -256,6 +362,9 @@ def build_parser() -> argparse.ArgumentParser:
     commands.add_parser("gui", help="open the window (also what `gpsdream` alone does)", add_help=False)
     _add_generate(commands)
     _add_explain(commands)
+    _add_average(commands)
+    _add_walk(commands)
+    _add_regions(commands)
     _add_photos(commands)
     commands.add_parser("train", help="train a model from a folder of geotagged photos", add_help=False)
     commands.add_parser("train-gps-clip", help="train the judges that `evaluate` scores with", add_help=False)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import io
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,14 +11,20 @@ from typing import TYPE_CHECKING
 
 from gpsdream_app import __version__
 from gpsdream_app.commands import terminal
-from gpsdream_app.commands.generate import SECONDS_TO_STOP, build_requests, note_limits, show_progress, slug
+from gpsdream_app.commands.generate import (
+    SECONDS_TO_STOP,
+    build_requests,
+    note_limits,
+    show_progress,
+    slug,
+    writable_folder,
+)
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.events import Cancelled, Explained
 from gpsdream_app.domain.explanations import ExplainRequest, Explanation, TokenKind, TokenMap
 from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.results import Result
 from gpsdream_app.library.model_folders import find_model, read_card
-from gpsdream_app.library.paths import storage_error
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -45,7 +49,7 @@ def run(arguments: argparse.Namespace, make_engine: Callable[[], Engine] | None 
     request = request.picture(0)
     card = read_card(find_model(request.model))
     unknown = note_limits([request], card)
-    folder = _folder(arguments.out)
+    folder = None if arguments.out is None else writable_folder(arguments.out, "nothing was drawn")
     if make_engine is None:
         from gpsdream_app.engine.client import ProcessEngine
 
@@ -76,20 +80,6 @@ def run(arguments: argparse.Namespace, make_engine: Callable[[], Engine] | None 
         if folder:
             terminal.say(f"{len(files)} pictures: {folder}")
     return terminal.OK
-
-
-def _folder(out: str | None) -> Path | None:
-    """Return the folder for the overlays, which is there and can be written to."""
-    if out is None:
-        return None
-    folder = Path(out).expanduser().absolute()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise storage_error(error, folder, "nothing was drawn") from error
-    if not os.access(folder, os.W_OK):
-        raise storage_error(PermissionError(errno.EACCES, ""), folder, "nothing was drawn")
-    return folder
 
 
 def _explain(engine: Engine, request: ExplainRequest) -> Explanation | None:

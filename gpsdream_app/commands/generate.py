@@ -104,7 +104,7 @@ def build_requests(arguments: argparse.Namespace) -> list[GenerateRequest]:
     if Path(model).is_dir():
         model = str(Path(model).absolute())
     card = read_card(folder)
-    start = source or GenerateRequest(place=None, model=model, **_defaults(card))
+    start = source or GenerateRequest(place=None, model=model, **card_defaults(card))
     request = replace(start, model=model, seed=_seed(arguments, source), **_changes(arguments))
     if arguments.examples:
         return _example_requests(arguments, request, card)
@@ -141,7 +141,8 @@ def read_source(path: Path) -> GenerateRequest:
     return GenerateRequest.from_json(text)
 
 
-def _defaults(card: ModelCard) -> dict[str, Any]:
+def card_defaults(card: ModelCard) -> dict[str, Any]:
+    """Return steps and weights as a model's card recommends them."""
     names = ("steps", "text_guidance", "place_guidance")
     return {name: card.defaults[name] for name in names if name in card.defaults}
 
@@ -186,6 +187,26 @@ def _example_requests(
         )
         for example in card.examples
     ]
+
+
+def writable_folder(out: str, what: str) -> Path:
+    """Return a folder that is there and can be written to.
+
+    Args:
+        out: where; made if it is not there.
+        what: what is not done otherwise, such as "nothing was drawn".
+
+    Raises:
+        GPSDreamError: of kind `disk_full` if nothing can be written there.
+    """
+    folder = Path(out).expanduser().absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(error, folder, what) from error
+    if not os.access(folder, os.W_OK):
+        raise storage_error(PermissionError(errno.EACCES, ""), folder, what)
+    return folder
 
 
 def _gazetteer(card: ModelCard) -> Gazetteer:
@@ -323,13 +344,7 @@ class Copies:
         if self._out is None:
             return
         self._single = self._out.suffix.lower() == ".png" and not self._out.is_dir()
-        folder = self._out.parent if self._single else self._out
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise storage_error(error, folder, "no picture was drawn") from error
-        if not os.access(folder, os.W_OK):
-            raise storage_error(PermissionError(errno.EACCES, ""), folder, "no picture was drawn")
+        writable_folder(str(self._out.parent if self._single else self._out), "no picture was drawn")
 
     def save(self, result: Result) -> Path | None:
         """Save a copy and return its path; None if no copies are wanted."""
