@@ -1,19 +1,23 @@
-"""Why does it look like this? What was looked at while a picture was drawn, and how typical it is of its place."""
+"""The engine's painter: it draws, and says why pictures look so, how alike they look and what is typical of a place."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from gpsdream_app.domain.averages import Likeness, LikenessRequest, PatchesRequest, TypicalPatches
 from gpsdream_app.domain.explanations import Explanation
 from gpsdream_app.domain.model_card import METRES_PER_DEGREE, Coverage
 from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.requests import GenerateRequest
+from gpsdream_app.evaluation.likeness import ImageEncoder, image_encoder, likeness_of
+from gpsdream_app.evaluation.patches import find_patches
 from gpsdream_app.evaluation.statistics import Floats
 from gpsdream_app.evaluation.typicality import NoiseSettings, location_log_density, typicality
 from gpsdream_app.generation.draw import DrawingCancelled, OnStep, Painter
@@ -29,10 +33,14 @@ DRAWS, DRAWS_OF_OTHERS = 8, 4
 RANK_PLACES, DRAWS_OF_RANK = 6, 2
 SMALL_WEIGHTS = 100_000_000  # of a U-Net for which that is quick, and many pictures in one pass need little memory
 BATCH, BATCH_OF_LARGE = 32, 4
+# What is looked at for typical patches: about a minute of one core for a small model.
+DRAWS_OF_PATCHES, PHOTOS_OF_PATCHES, PHOTOS_OF_PATCHES_OF_LARGE = 6, 48, 24
 
 
 class ExplainingPainter(Painter):
-    """Draws, and explains what it drew."""
+    """Draws, explains what it drew, and looks at pictures and photos."""
+
+    _encoder: ImageEncoder | None = None
 
     @property
     def _is_small(self) -> bool:
@@ -128,6 +136,68 @@ class ExplainingPainter(Painter):
             places_compared=len(others),
             **_positive(own.map),
         )
+
+    def likeness(self, request: LikenessRequest, *, cancelled: Callable[[], bool] | None = None) -> Likeness:
+        """Measure how alike pictures look.
+
+        Args:
+            request: picture files; its model is not looked at.
+            cancelled: asked before every picture.
+
+        Raises:
+            DrawingCancelled: as soon as `cancelled` says so.
+            GPSDreamError: if a picture cannot be read.
+        """
+        if self._encoder is None:
+            self._encoder = image_encoder(self.pipeline, self.card)
+        pictures = [Path(path) for path in request.pictures]
+        return likeness_of(self._encoder, pictures, self.card.image_size, _stopper(cancelled))
+
+    def patches(
+        self,
+        request: PatchesRequest,
+        *,
+        folder: Path,
+        on_step: OnStep | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> TypicalPatches:
+        """Find the patches of photos that are most typical of where they were taken.
+
+        Args:
+            request: the photos; its model is not looked at.
+            folder: where the cut-outs go; made if missing.
+            on_step: told (photos looked at, photos, number of the photo from 0, None) after every photo.
+            cancelled: asked before every crop of a photo.
+
+        Raises:
+            DrawingCancelled: as soon as `cancelled` says so.
+            GPSDreamError: if none of the photos can be read.
+        """
+
+        def on_photo(done: int, total: int) -> None:
+            if on_step:
+                on_step(done, total, done - 1, None)
+
+        return find_patches(
+            self.pipeline,
+            self.card,
+            request,
+            folder,
+            self._noise(DRAWS_OF_PATCHES),
+            most_photos=PHOTOS_OF_PATCHES if self._is_small else PHOTOS_OF_PATCHES_OF_LARGE,
+            on_photo=on_photo,
+            check=_stopper(cancelled),
+        )
+
+
+def _stopper(cancelled: Callable[[], bool] | None) -> Callable[[], None]:
+    """What raises DrawingCancelled when it is called after `cancelled` says so."""
+
+    def check() -> None:
+        if cancelled is not None and cancelled():
+            raise DrawingCancelled
+
+    return check
 
 
 def _positive(values: Floats) -> dict[str, Any]:

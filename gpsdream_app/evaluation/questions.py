@@ -51,6 +51,17 @@ def learned_names(card: ModelCard) -> frozenset[str] | None:
     return frozenset(file_name(str(source)) for source in sources)
 
 
+def picture_area(card: ModelCard) -> tuple[float, float, float, float]:
+    """The picture proper of every photo, as the model learned it: fractions (left, top, right, bottom)."""
+    try:
+        left, top, right, bottom = (float(part) for part in card.choices["data"]["picture_area"])
+    except (KeyError, TypeError, ValueError):
+        return 0.0, 0.0, 1.0, 1.0
+    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+        return 0.0, 0.0, 1.0, 1.0
+    return left, top, right, bottom
+
+
 def part_photos(photos: Iterable[TrainingPhoto], card: ModelCard) -> Sides:
     """Part photos into those that a model has learned from and those that it has not, by their file names.
 

@@ -28,7 +28,15 @@ from gpsdream_app.evaluation.baselines import FOUND_ROWS, Row, address_of, condi
 from gpsdream_app.evaluation.drawing import Artist, Guidance, Progress
 from gpsdream_app.evaluation.page import Shown, write_page
 from gpsdream_app.evaluation.plan import EvaluationSettings, Plan, plan_of
-from gpsdream_app.evaluation.questions import Sides, ask, part_photos, photos_to_ask, sample, standing_crops
+from gpsdream_app.evaluation.questions import (
+    Sides,
+    ask,
+    part_photos,
+    photos_to_ask,
+    picture_area,
+    sample,
+    standing_crops,
+)
 from gpsdream_app.evaluation.report import plain_table
 from gpsdream_app.evaluation.scores import Judges, Scorer, open_judges, search_area
 from gpsdream_app.evaluation.sections import (
@@ -442,17 +450,6 @@ def report_folder(settings: EvaluationSettings, card: ModelCard) -> Path:
                 "Give a new folder with --out, or that of an older report to replace it.",
             )
     return out
-
-
-def picture_area(card: ModelCard) -> tuple[float, float, float, float]:
-    """The picture proper of every photo, as the model learned it: fractions (left, top, right, bottom)."""
-    try:
-        left, top, right, bottom = (float(part) for part in card.choices["data"]["picture_area"])
-    except (KeyError, TypeError, ValueError):
-        return 0.0, 0.0, 1.0, 1.0
-    if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-        return 0.0, 0.0, 1.0, 1.0
-    return left, top, right, bottom
 
 
 def gazetteer_of(card: ModelCard) -> Gazetteer | None:
