@@ -20,7 +20,7 @@ from gpsdream_app.ui.phrases import (
 )
 from gpsdream_app.ui.picture_view import Lesson, PictureView
 from gpsdream_app.ui.progress import LINE_HEIGHT, ProgressLine
-from gpsdream_app.ui.session import Session, Shown
+from gpsdream_app.ui.session import Session, Shown, single_request
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import CONTROL_HEIGHT, SPACE_1, SPACE_2
 from gpsdream_app.ui.widgets import ElidedLabel, IconButton, TextButton
@@ -237,7 +237,7 @@ class PicturePanel(QWidget):
 
     def known_text(self, result: Result) -> str:
         """Return how well the model knows the place: “Photo 12 m away · typicality 93 %”."""
-        known = self._session.why.known(result.request) or result  # the explanation's figure is the better one
+        known = self._session.why.known(single_request(result)) or result  # the explanation's figure is the better one
         parts = (
             short_distance_text(result.photo_distance) if result.request.place else self.tr("no place"),
             short_typicality_text(known.typicality_rank, known.places_compared),

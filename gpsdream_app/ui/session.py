@@ -220,6 +220,8 @@ class Session(QObject):
             return
         self._closed = True
         self.settings.place = self.form.place
+        if self._neighbourhoods:
+            self._neighbourhoods.close()
         self.settings.save()
         self.measuring.close()
         self.bridge.close(timeout)
@@ -235,7 +237,8 @@ class Session(QObject):
     @property
     def pending(self) -> int:
         """How many pieces of background work have not come back."""
-        return self.background.pending + self._writer.pending
+        places = self._neighbourhoods.pending if self._neighbourhoods else 0
+        return self.background.pending + self._writer.pending + places
 
     # -- model and city --
 
@@ -531,7 +534,7 @@ class Session(QObject):
             image, failure = kept
             self.film.add_newest(result)
             if self._following:
-                self._show(Shown(image, result, result.request))
+                self._show(Shown(image, result, single_request(result)))
             self.picture_finished.emit(result)
             if failure:
                 self.notify_failure(failure)
@@ -627,13 +630,13 @@ class Session(QObject):
         self._set_following(False)
         self._wanted_picture = result_id
         self.film.current = result_id
-        self.form.restore(result.request)
+        self.form.restore(single_request(result))
         if result.request.place:
             self.reveal.emit(result.request.place.lat, result.request.place.lon)
 
         def show(image: QImage) -> None:
             if self._wanted_picture == result_id and not self._following:
-                self._show(Shown(image, result, result.request))
+                self._show(Shown(image, result, single_request(result)))
 
         def failed(failure: Failure) -> None:
             self.notify_failure(failure, self.tr("Take it out of the strip"), lambda: self._forget(result))
@@ -642,7 +645,7 @@ class Session(QObject):
 
     def remix(self, result: Result) -> None:
         """Put a picture's request into the form with a new seed."""
-        self.form.remix(result.request)
+        self.form.remix(single_request(result))
 
     def open_picture(self, path: Path) -> None:
         """Restore form and pin from a PNG that GPSDream saved, and show it."""
@@ -772,7 +775,7 @@ class Session(QObject):
 
     def _first_shown(self, image: QImage, result: Result) -> None:
         if self.shown is None and not self.queue:
-            self._show(Shown(image, result, result.request))
+            self._show(Shown(image, result, single_request(result)))
 
     def _adopted(self, added: list[Result]) -> None:
         if not added:
@@ -868,7 +871,14 @@ def _open_library() -> _Opened:
     interrupted = library.jobs(JobState.QUEUED, JobState.RUNNING)
     for job in interrupted:
         library.record_job(job.request, job.job_id, JobState.CANCELLED)
-    return _Opened(library, library.recent(PAGE), [job.request for job in interrupted], library.set_aside is not None)
+    requests = [job.request for job in interrupted if isinstance(job.request, GenerateRequest)]
+    return _Opened(library, library.recent(PAGE), requests, library.set_aside is not None)
+
+
+def single_request(result: Result) -> GenerateRequest:
+    """Return the request that draws a picture again; for an average that of one picture in the middle of its places."""
+    request = result.request
+    return request if isinstance(request, GenerateRequest) else request.single(request.place)
 
 
 def _missing(path: str) -> GPSDreamError:

@@ -117,6 +117,15 @@ class Settings:
     def view(self, view: tuple[float, float, float]) -> None:
         self._file.setValue("view", json.dumps(list(view)))
 
+    @property
+    def neighbourhoods(self) -> str:
+        """What the Neighbourhoods place remembers, as JSON; empty at first."""
+        return self._text("neighbourhoods")
+
+    @neighbourhoods.setter
+    def neighbourhoods(self, value: str) -> None:
+        self._file.setValue("neighbourhoods", value)
+
     def save(self) -> None:
         """Write the file now."""
         self._file.sync()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QEvent, QModelIndex, QPoint, QRect, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QEvent, QModelIndex, QPoint, QRect, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QCloseEvent,
     QDragEnterEvent,
@@ -59,12 +59,19 @@ from gpsdream_app.ui.tokens import RADIUS, SPACE_3, SPACE_4, TYPE_TITLE
 from gpsdream_app.ui.why_card import WhyCard
 from gpsdream_app.ui.widgets import ElidedLabel, Menu, PrimaryButton
 
+if TYPE_CHECKING:
+    from gpsdream_app.ui.neighbourhoods.page import NeighbourhoodsPage
+
 START_SIZE = QSize(1360, 860)
 SMALLEST = QSize(960, 640)
 PANEL_SMALLEST = 360
 PANEL_WIDEST_SHARE = 0.36
 FORM_HEIGHT = 360  # of everything in the panel but the picture
 SEARCH_WIDTH = 440
+MAP_SHARE = 0.36  # of the width, beside the neighbourhoods
+MAP_WIDEST = 720
+TOOLS_CORNER = SPACE_3
+REGION_FILES = (".geojson", ".json")
 
 
 def _web_map(theme: str) -> QWidget:
@@ -75,11 +82,12 @@ def _web_map(theme: str) -> QWidget:
 
 
 class MapArea(QWidget):
-    """The map with the search over it."""
+    """The map with the search over it, or the tools of the place that has the map."""
 
     def __init__(self, map_widget: QWidget, search: SearchBox, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._map, self._search = map_widget, search
+        self._tools: QWidget | None = None
         map_widget.setParent(self)
         search.setParent(self)
         self.setMinimumWidth(360)
@@ -91,19 +99,44 @@ class MapArea(QWidget):
         width = min(SEARCH_WIDTH, self.width())
         self._search.setGeometry(QRect(0, 0, width, self._search.height()))
         self._search.raise_()
+        self._place_tools()
+
+    def show_tools(self, tools: QWidget | None) -> None:
+        """Let tools stand over the map in place of the search; None brings the search back."""
+        if self._tools is not None:
+            self._tools.hide()
+        self._tools = tools
+        self._search.setVisible(tools is None)
+        if tools is not None:
+            tools.setParent(self)
+            self._place_tools()
+            tools.show()
+            tools.raise_()
+
+    def _place_tools(self) -> None:
+        if self._tools is not None:
+            self._tools.adjustSize()
+            self._tools.move(TOOLS_CORNER, TOOLS_CORNER)
+            self._tools.raise_()
+
+    def follow_tools(self) -> None:
+        """Give the tools the room that they want now."""
+        self._place_tools()
 
 
 class DropVeil(QWidget):
-    """Covers the window while a picture is held over it, and says what dropping it does."""
+    """Covers the window while a file is held over it, and says what dropping it does."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
         super().__init__(parent)
         self._theme = theme
+        self._sentence = ""
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.hide()
 
-    def cover(self) -> None:
-        """Show it over the whole window."""
+    def cover(self, sentence: str) -> None:
+        """Show it with a sentence over the whole window."""
+        self._sentence = sentence
         parent = self.parentWidget()
         if parent:
             self.setGeometry(parent.rect())
@@ -129,7 +162,7 @@ class DropVeil(QWidget):
             painter.drawText(
                 self.rect(),
                 int(Qt.AlignmentFlag.AlignCenter),
-                self.tr("Drop the picture to get its place, words and settings back"),
+                self._sentence,
             )
 
 
@@ -159,6 +192,10 @@ class MainWindow(QMainWindow):
         self._split_by_itself = False
         self._view_at_start = session.settings.view
         self._sure = False
+        self.neighbourhoods: NeighbourhoodsPage | None = None
+        self._map_given = False
+        self._explore_sizes: list[int] = []
+        self._explore_state = QByteArray()
         self._build(make_map(theme.palette.name), make_report)
         self._connect()
         self._make_shortcuts()
@@ -250,6 +287,7 @@ class MainWindow(QMainWindow):
             (self.tr("Ctrl+C"), self.tr("Copy the picture")),
             (self.tr("Ctrl+E"), self.tr("Why does it look like this?")),
             (self.tr("Ctrl+Z"), self.tr("Undo deleting")),
+            (self.tr("Ctrl+1, Ctrl+2"), self.tr("Explore, Neighbourhoods")),
         ]
 
     # -- signals --
@@ -260,7 +298,7 @@ class MainWindow(QMainWindow):
         self._dots_due = QTimer(self)
         self._dots_due.setSingleShot(True)
         self._dots_due.timeout.connect(self._show_dots)
-        board.place_picked.connect(session.pick)
+        board.place_picked.connect(self._picked)
         board.heading_picked.connect(session.form.turn_to)
         board.heading_cleared.connect(self._clear_heading)
         board.result_clicked.connect(session.show_result)
@@ -294,6 +332,7 @@ class MainWindow(QMainWindow):
         strip.menu_asked.connect(self.show_menu)
         strip.end_reached.connect(session.read_older)
         self.rail.explore.clicked.connect(lambda: self.show_page(self.splitter))
+        self.rail.neighbourhoods.clicked.connect(self.show_neighbourhoods)
         self.rail.quality.clicked.connect(lambda: self.show_page(self.quality))
         self.settings_card.quality_asked.connect(lambda: self.show_page(self.quality))
         session.measuring.changed.connect(self._measuring_changed)
@@ -312,7 +351,9 @@ class MainWindow(QMainWindow):
             ("Ctrl+F", self._search),
             ("Ctrl+S", self._save_shown),
             ("Ctrl+C", self.copy_picture),
-            ("Ctrl+Z", self.session.undo_delete),
+            ("Ctrl+Z", self._undo),
+            ("Ctrl+1", lambda: self.show_page(self.splitter)),
+            ("Ctrl+2", self.show_neighbourhoods),
             ("Ctrl+Q", self.close),
         ):
             QShortcut(QKeySequence(keys), self).activated.connect(call)
@@ -344,10 +385,13 @@ class MainWindow(QMainWindow):
     def _show_examples(self, *_: object) -> None:
         card = self.session.card
         examples = card.examples[:EXAMPLES] if card and not self.session.film.results else ()
-        self.map.set_examples([example.place.to_dict() for example in examples])
+        if self.exploring:
+            self.map.set_examples([example.place.to_dict() for example in examples])
 
     def _show_pin(self) -> None:
         place = self.session.form.place
+        if not self.exploring:
+            return
         if place is None:
             self.map.clear_pin()
         else:
@@ -364,6 +408,8 @@ class MainWindow(QMainWindow):
 
     def _show_dots(self) -> None:
         film = self.session.film
+        if not self.exploring:
+            return
         dots = []
         for result in film.results:
             place = result.request.place
@@ -408,10 +454,66 @@ class MainWindow(QMainWindow):
     # -- pages --
 
     def show_page(self, page: QWidget) -> None:
-        """Go to a place of the rail."""
-        self.pages.setCurrentWidget(page)
+        """Go to a place of the rail: `splitter` (Explore), `neighbourhoods` or `quality`."""
+        places = self.neighbourhoods
+        if page is self.splitter:
+            self._give_map(to_neighbourhoods=False)
+        elif places is not None and page is places:
+            self._give_map(to_neighbourhoods=True)
+        self.pages.setCurrentWidget(self.quality if page is self.quality else self.splitter)
         self.rail.explore.setChecked(page is self.splitter)
+        self.rail.neighbourhoods.setChecked(page is places)
         self.rail.quality.setChecked(page is self.quality)
+
+    def show_neighbourhoods(self) -> NeighbourhoodsPage:
+        """Go to the Neighbourhoods place; it is made when it is first gone to."""
+        if self.neighbourhoods is None:
+            # Imported late: a person who only explores does not wait for it.
+            from gpsdream_app.ui.neighbourhoods.page import NeighbourhoodsPage
+
+            self.neighbourhoods = NeighbourhoodsPage(self.theme, self.session, self.map, self.splitter)
+            self.neighbourhoods.hide()
+            self.splitter.addWidget(self.neighbourhoods)
+            self.splitter.setStretchFactor(2, 1)
+            self.neighbourhoods.save_asked.connect(self.save_as)
+            self.neighbourhoods.tools.size_changed.connect(self.map_area.follow_tools)
+            for edit in self.neighbourhoods.findChildren(QLineEdit):
+                edit.setAcceptDrops(False)
+        self.show_page(self.neighbourhoods)
+        return self.neighbourhoods
+
+    @property
+    def exploring(self) -> bool:
+        """Whether the map belongs to Explore, and not to the neighbourhoods."""
+        return not self._map_given
+
+    @property
+    def _in_neighbourhoods(self) -> bool:
+        return self._map_given and self.pages.currentWidget() is self.splitter
+
+    def _give_map(self, *, to_neighbourhoods: bool) -> None:
+        """Hand the one map over: a second one would be a second browser."""
+        places = self.neighbourhoods
+        if places is None or to_neighbourhoods == self._map_given:
+            return
+        self._map_given = to_neighbourhoods
+        if to_neighbourhoods:
+            self._explore_sizes = self.splitter.sizes()
+            self._explore_state = self.splitter.saveState()
+        for widget in (self.filmstrip, self.panel):
+            widget.setVisible(not to_neighbourhoods)
+        places.setVisible(to_neighbourhoods)
+        self.map_area.show_tools(places.tools if to_neighbourhoods else None)
+        if to_neighbourhoods:
+            self._split()
+            places.enter()
+        else:
+            places.leave()
+            self.splitter.setSizes([*self._explore_sizes[:2], 0])
+            self._split()
+            self._show_pin()
+            self._show_examples()
+            self._show_dots()
 
     def _measuring_changed(self) -> None:
         """Say where the person is what a measurement came to elsewhere."""
@@ -427,8 +529,21 @@ class MainWindow(QMainWindow):
 
     # -- what a person does --
 
+    def _picked(self, lat: float, lon: float) -> None:
+        if self.exploring:
+            self.session.pick(lat, lon)
+
+    def _undo(self) -> None:
+        if self._in_neighbourhoods and self.neighbourhoods:
+            self.neighbourhoods.undo()
+        else:
+            self.session.undo_delete()
+
     def draw_now(self) -> None:
-        """Draw what the form asks for."""
+        """Draw what the form of the place in sight asks for."""
+        if self._in_neighbourhoods and self.neighbourhoods:
+            self.neighbourhoods.draw()
+            return
         self.show_page(self.splitter)
         self.session.draw()
 
@@ -451,6 +566,9 @@ class MainWindow(QMainWindow):
 
     def _escape(self) -> None:
         """Leave what stands before the form, else stop drawing."""
+        if self._in_neighbourhoods and self.neighbourhoods:
+            self.neighbourhoods.escape()
+            return
         if self.session.why.state is WhyState.OFF:
             self.session.stop()
         else:
@@ -532,20 +650,30 @@ class MainWindow(QMainWindow):
         """Take files, but not those dragged out of the strip."""
         if event.source() is None and self._dropped_files(event):
             event.acceptProposedAction()
-            self.veil.cover()
+            self.veil.cover(
+                self.tr("Drop the file to read its regions")
+                if self._is_regions(self._dropped_files(event)[0])
+                else self.tr("Drop the picture to get its place, words and settings back")
+            )
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
         """Lift the veil."""
         self.veil.hide()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Restore form and pin from the first file."""
+        """Restore form and pin from the first file, or read the regions in it."""
         self.veil.hide()
         files = self._dropped_files(event)
         if files:
             event.acceptProposedAction()
+            if self._is_regions(files[0]):
+                self.show_neighbourhoods().import_file(files[0])
+                return
             self.show_page(self.splitter)
             self.session.open_picture(files[0])
+
+    def _is_regions(self, path: Path) -> bool:
+        return path.suffix.lower() in REGION_FILES
 
     def _dropped_files(self, event: QDropEvent) -> list[Path]:
         return [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
@@ -567,7 +695,7 @@ class MainWindow(QMainWindow):
         settings = self.session.settings
         settings.geometry = self.saveGeometry()
         if not self._split_by_itself:
-            settings.splitter = self.splitter.saveState()
+            settings.splitter = self._explore_state if self._map_given else self.splitter.saveState()
         self.queue_card.dismiss()
         self.settings_card.dismiss()
         self.hide()
@@ -616,6 +744,11 @@ class MainWindow(QMainWindow):
 
     def _split(self) -> None:
         """Give the panel the width at which the picture fills its height, until a person has another wish."""
+        if self._map_given:
+            width = self.width() - self.rail.width()
+            board = min(round(width * MAP_SHARE), MAP_WIDEST)
+            self.splitter.setSizes([board, 0, width - board])
+            return
         if self._split_by_itself:
             width = self.width() - self.rail.width()
             wanted = self.height() - FORM_HEIGHT + 2 * SPACE_4
@@ -623,7 +756,8 @@ class MainWindow(QMainWindow):
             self.splitter.setSizes([width - panel, panel])
 
     def _split_by_hand(self, *_: object) -> None:
-        self._split_by_itself = False
+        if self.exploring:
+            self._split_by_itself = False
 
 
 class FormScroll(QScrollArea):

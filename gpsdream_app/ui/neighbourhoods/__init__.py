@@ -1,0 +1,1 @@
+"""The Neighbourhoods place: what is average, alike and typical in parts of a city, and walks through it."""
