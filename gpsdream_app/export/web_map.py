@@ -208,6 +208,7 @@ def _page(standing: Sequence[Standing], city: CityMap, title: str, note: str) ->
         control_scale=True,
         max_zoom=18,
         min_zoom=9,
+        zoom_snap=0.5,
     )
     page._id = "gpsdream"
     figure: Figure = page.get_root()

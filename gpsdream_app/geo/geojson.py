@@ -202,10 +202,6 @@ def _renamed(region: Region, name: str) -> Region:
 
 
 def _region(geometry: Any, properties: Mapping[str, Any], name: str, city: CityMap | None) -> tuple[Region, str]:
-    line, width = properties.get("line"), properties.get("width")
-    if isinstance(line, list) and len(line) > 1 and isinstance(width, (int, float)) and not isinstance(width, bool):
-        with contextlib.suppress(GPSDreamError):
-            return make_corridor(_swapped(line), name, RegionKind.FILE, width=width, city=city)
     parts = list(_flat(geometry, 0))
     polygons = [coordinates for kind, coordinates in parts if kind == "Polygon"]
     lines = [coordinates for kind, coordinates in parts if kind == "LineString"]
@@ -215,13 +211,23 @@ def _region(geometry: Any, properties: Mapping[str, Any], name: str, city: CityM
         )
         if len(parts) > len(polygons):
             sentence = f"{sentence} Its points and lines were left out.".strip()
-        return region, sentence
+        return _corridor_again(region, properties), sentence
     if lines:
         region, sentence = make_corridor(_joined(lines), name, RegionKind.FILE, city=city)
         return region, f"{sentence} The line became a corridor of {STREET_WIDTH:.0f} m.".strip()
     if not parts:
         raise _bad("It has no geometry.")
     raise _bad("It is a point, not an area.")
+
+
+def _corridor_again(region: Region, properties: Mapping[str, Any]) -> Region:
+    """Return the region as the corridor that `write_regions` wrote; as it is, if it was none."""
+    line, width = properties.get("line"), properties.get("width")
+    if isinstance(line, list) and isinstance(width, (int, float)) and not isinstance(width, bool):
+        with contextlib.suppress(GPSDreamError):
+            corridor = make_corridor(_swapped(line), region.name, width=width)[0]
+            return Region(region.name, region.kind, region.polygons, corridor.line, corridor.width)
+    return region
 
 
 def _flat(geometry: Any, depth: int) -> Iterator[tuple[str, Any]]:

@@ -236,6 +236,8 @@ def _mend(polygons: list[list[Floats]], said: list[str]) -> Any:
     parts = []
     for rings in polygons:
         turned = [_unwrapped(ring, reference)[:, ::-1] for ring in rings]
+        if any(abs(ring[-1, 0] - ring[0, 0]) > 180.0 for ring in turned):
+            raise _bad("The region goes round a pole of the Earth.", "Draw a part of a city.")
         parts.append(Polygon(turned[0], turned[1:]))
     if not all(part.is_valid for part in parts):
         said.append("Its outline crossed itself and was put right.")

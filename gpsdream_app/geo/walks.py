@@ -21,7 +21,7 @@ from gpsdream_app.geo.city import CityMap
 from gpsdream_app.geo.regions import find_street, frame_of, line_in_metres, no_such_street
 from gpsdream_app.geo.streets import cells_in, in_order, streets_of
 
-WINDOW = 30.0  # metres to each side over which the direction of a line is smoothed
+WINDOW = 40.0  # metres to each side over which the direction of a line is smoothed
 ASIDE = 60.0  # metres: photos farther from the line are of another street
 SPREAD = 75.0  # metres along the line over which photos are averaged, as a standard deviation
 FACING = 60.0  # degrees by which a photo may look off the perpendicular and still look to that side
@@ -125,15 +125,13 @@ def _points_at(line: Any, along: Floats) -> Floats:
 def _directions(line: Any, along: Floats, window: float) -> Floats:
     """Return the direction at distances along a line in degrees clockwise from north, smoothed and without jumps.
 
-    The mean direction over `window` metres to each side is that of the chord between both ends, taken as a mean of
-    shorter chords too, so that it turns with an even pace at a corner.
+    It is the mean over `window` metres to each side, which is that of the chord between both ends; where a line turns
+    back on itself, so that the chord has no length, a very short one decides.
     """
     steps = np.zeros((len(along), 2))
-    for reach in np.linspace(0.1, 1.0, 10) * min(window, line.length):
-        behind = _points_at(line, np.clip(along - reach, 0.0, line.length))
-        before = _points_at(line, np.clip(along + reach, 0.0, line.length))
-        length = np.clip(along + reach, 0.0, line.length) - np.clip(along - reach, 0.0, line.length)
-        steps += (before - behind) / length[:, None]
+    for reach, weight in ((min(window, line.length), 1.0), (min(1.0, line.length), 1e-3)):
+        ahead, behind = (np.clip(along + sign * reach, 0.0, line.length) for sign in (1.0, -1.0))
+        steps += weight * (_points_at(line, ahead) - _points_at(line, behind))
     degrees = np.degrees(np.arctan2(steps[:, 0], steps[:, 1]))
     return np.asarray(np.unwrap(degrees, period=360.0))
 
