@@ -7,6 +7,7 @@ process: nobody is left who would want its pictures.
 from __future__ import annotations
 
 import argparse
+import bisect
 import contextlib
 import faulthandler
 import gc
@@ -18,7 +19,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -488,7 +489,7 @@ class Worker:
         key, coverage = request.key, painter.card.coverage
         begun = time.monotonic()
         drawn = painter.series(
-            request, skip=done.__contains__, on_step=_Steps(self, job), cancelled=lambda: job.cancelled
+            request, skip=done.__contains__, on_step=_Steps(self, job, done), cancelled=lambda: job.cancelled
         )
         for index, image in drawn:
             one = request.picture(index)
@@ -571,22 +572,36 @@ class _Steps:
     Of jobs of many pictures only some steps are told: ten thousand quick ones would keep the window from its work.
     """
 
-    def __init__(self, worker: Worker, job: _Job) -> None:
+    def __init__(self, worker: Worker, job: _Job, done: Collection[int] = ()) -> None:
+        """Make them.
+
+        Args:
+            worker: sends the events.
+            job: the job.
+            done: pictures that count as drawn without taking time.
+        """
         self._worker = worker
         self._job = job
+        self._done = sorted(done)
         self._many = not isinstance(job.request, GenerateRequest | ExplainRequest)
-        self._first: tuple[int, float] | None = None
+        self._first: tuple[float, float] | None = None
         self._last_preview = 0.0
         self._last_told = 0.0
 
     def __call__(self, index: int, total: int, picture: int, preview: Image.Image | None) -> None:
         now = time.monotonic()
         seconds_left: float | None = None
+        # Steps that take time: up to this one, and all.
+        taken, all_taken = float(index), float(total)
+        if self._done and isinstance(self._job.request, SeriesRequest):
+            each = total / self._job.request.count
+            taken -= each * bisect.bisect(self._done, picture)
+            all_taken -= each * len(self._done)
         if self._first is None:
-            # The first step sets things up, and tells nothing about the others. Of a series that goes on it is not 1.
-            self._first = index, now
-        elif index > self._first[0]:
-            seconds_left = (now - self._first[1]) / (index - self._first[0]) * (total - index)
+            # The first step sets things up, and tells nothing about the others.
+            self._first = taken, now
+        elif taken > self._first[0]:
+            seconds_left = (now - self._first[1]) / (taken - self._first[0]) * (all_taken - taken)
         if self._many and index < total and now - self._last_told < STEP_SECONDS:
             return
         self._last_told = now

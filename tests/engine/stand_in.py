@@ -17,13 +17,29 @@ from pathlib import Path
 
 from PIL import Image
 
+from gpsdream_app.domain.averages import (
+    AverageRequest,
+    Likeness,
+    LikenessRequest,
+    PatchesRequest,
+    SeriesRequest,
+    TypicalPatches,
+)
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.explanations import Explanation
 from gpsdream_app.domain.model_card import CARD_FILE, Coverage, ModelCard
 from gpsdream_app.domain.places import Box
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.engine import worker
-from gpsdream_app.engine.fake import COMPARED_PLACES, STAGES, draw_postcard, explain_postcard
+from gpsdream_app.engine.fake import (
+    COMPARED_PLACES,
+    STAGES,
+    compare_colours,
+    cut_patches,
+    draw_average,
+    draw_postcard,
+    explain_postcard,
+)
 from gpsdream_app.library.model_folders import read_card
 
 COMMAND = [sys.executable, "-P", __file__]
@@ -69,14 +85,61 @@ class StandIn:
         on_step: Callable[[int, int, int, Image.Image | None], None] | None,
         cancelled: Callable[[], bool] | None,
     ) -> Iterator[tuple[int, Image.Image]]:
+        yield from self._draw(request, lambda index: False, on_step, cancelled)
+
+    def _draw(
+        self,
+        request: GenerateRequest | AverageRequest | SeriesRequest,
+        skip: Callable[[int], bool],
+        on_step: Callable[[int, int, int, Image.Image | None], None] | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> Iterator[tuple[int, Image.Image]]:
         assert on_step and cancelled
         for picture in range(request.count):
-            image = draw_postcard(request.picture(picture), 64)
+            if skip(picture):
+                continue
+            one = request.picture(picture)
+            image = draw_average(one, 64) if isinstance(one, AverageRequest) else draw_postcard(one, 64)
             for number in range(request.steps):
                 index = picture * request.steps + number + 1
                 obey(request.prompt, index, cancelled)
                 on_step(index, request.steps * request.count, picture, image)
             yield picture, image
+
+    def average(
+        self,
+        request: AverageRequest,
+        *,
+        on_step: Callable[[int, int, int, Image.Image | None], None] | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> Iterator[tuple[int, Image.Image]]:
+        yield from self._draw(request, lambda index: False, on_step, cancelled)
+
+    def series(
+        self,
+        request: SeriesRequest,
+        *,
+        skip: Callable[[int], bool],
+        on_step: Callable[[int, int, int, Image.Image | None], None] | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> Iterator[tuple[int, Image.Image]]:
+        yield from self._draw(request, skip, on_step, cancelled)
+
+    def likeness(self, request: LikenessRequest, *, cancelled: Callable[[], bool] | None) -> Likeness:
+        return compare_colours(request.pictures)
+
+    def patches(
+        self,
+        request: PatchesRequest,
+        *,
+        folder: Path,
+        on_step: Callable[[int, int, int, Image.Image | None], None] | None,
+        cancelled: Callable[[], bool] | None,
+    ) -> TypicalPatches:
+        assert on_step and folder.is_dir()
+        for index in range(1, len(request.photos) + 1):
+            on_step(index, len(request.photos), index - 1, None)
+        return cut_patches(request, folder)
 
     def rank(self, request: GenerateRequest, image: Image.Image) -> tuple[float | None, int]:
         if "unranked" in request.prompt:

@@ -11,15 +11,25 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from gpsdream_app.domain.averages import (
+    AverageRequest,
+    LikenessRequest,
+    PatchesRequest,
+    PhotoAt,
+    RegionPlaces,
+    SeriesRequest,
+)
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.events import (
     TERMINAL_EVENTS,
     Cancelled,
+    Compared,
     EngineState,
     Explained,
     Failed,
     Finished,
     Loading,
+    PatchesFound,
     PictureFinished,
     Queued,
     Started,
@@ -27,14 +37,18 @@ from gpsdream_app.domain.events import (
 )
 from gpsdream_app.domain.explanations import ExplainRequest, JobRequest, TokenKind
 from gpsdream_app.domain.places import Place
+from gpsdream_app.domain.regions import Region, RegionKind
 from gpsdream_app.domain.requests import GenerateRequest
+from gpsdream_app.domain.results import ResultKind
 from gpsdream_app.engine.base import Engine
 from gpsdream_app.engine.client import ProcessEngine
 from gpsdream_app.engine.fake import STAGES, FakeEngine, Script
-from gpsdream_app.library.paths import pictures_dir
+from gpsdream_app.library.paths import frame_path, pictures_dir
 from gpsdream_app.library.picture_metadata import read_png, read_result
 from tests.engine.recorder import Recorder
 from tests.engine.stand_in import COMMAND, make_model
+
+SQUARE = Region("Square", RegionKind.DRAWN, ((((40.74, -73.99), (40.74, -73.98), (40.75, -73.98)),),))
 
 
 def opened(path: str) -> Image.Image:
@@ -63,6 +77,18 @@ class Bench:
     def release(self) -> None:
         raise NotImplementedError
 
+    def average(self, orders: str = "", *, hold: bool = False, **values: object) -> AverageRequest:
+        request = self.request(orders, hold=hold)
+        places = tuple(Place(40.7405 + 0.0001 * number, -73.9895, 29.0) for number in range(4))
+        regions = (RegionPlaces(SQUARE, places, photos=12), RegionPlaces(replace(SQUARE, name="Other"), places[1:]))
+        average = AverageRequest(regions, request.prompt, noises=2, steps=3, model=self.model)
+        return replace(average, **values)  # type: ignore[arg-type]
+
+    def series(self, orders: str = "", *, hold: bool = False, **values: object) -> SeriesRequest:
+        request = self.request(orders, hold=hold)
+        places = tuple(Place(40.7405 + 0.0001 * number, -73.9895, 29.0) for number in range(5))
+        return replace(SeriesRequest(places, prompt=request.prompt, steps=3, model=self.model), **values)  # type: ignore[arg-type]
+
 
 class FakeBench(Bench):
     def __init__(self, folder: Path) -> None:
@@ -72,7 +98,7 @@ class FakeBench(Bench):
 
     @staticmethod
     def script(request: JobRequest) -> Script:
-        prompt = request.one.prompt if isinstance(request, ExplainRequest) else request.prompt
+        prompt = request.one.prompt if isinstance(request, ExplainRequest) else getattr(request, "prompt", "")
         orders = dict(word.split("=") for word in prompt.split() if "=" in word)
         fail, die = (int(orders[key]) if key in orders else None for key in ("fail", "die"))
         return Script(fail_at=fail, die_at=die)
@@ -158,6 +184,124 @@ def test_the_same_request_gives_the_same_pixels(bench: Bench) -> None:
     ends = [bench.seen.end_of(bench.engine.submit(bench.request(seed=seed))) for seed in (1, 1, 2)]
     pixels = [opened(end.results[0].path).tobytes() for end in ends]
     assert pixels[0] == pixels[1] != pixels[2]
+
+
+def told_frames(bench: Bench, job_id: str) -> list[int]:
+    return [event.index for event in bench.seen.of(job_id) if isinstance(event, PictureFinished)]
+
+
+def test_averages_are_told_one_by_one_and_together_at_the_end(bench: Bench) -> None:
+    request = bench.average(seed=3)
+    job_id = bench.engine.submit(request)
+    end = bench.seen.end_of(job_id)
+    told = [event for event in bench.seen.of(job_id) if isinstance(event, PictureFinished)]
+    assert [event.index for event in told] == [0, 1, 2, 3]
+    assert [event.result for event in told] == list(end.results)
+    assert [result.request for result in end.results] == [request.picture(index) for index in range(4)]
+    for result in end.results:
+        assert result.kind is ResultKind.AVERAGE
+        assert (result.typicality_rank, result.photo_distance) == (None, None)
+        assert read_result(Path(result.path)) == result
+    # The other region has other places, and the other noise is another one.
+    assert len({opened(result.path).tobytes() for result in end.results}) == 4
+    steps = [event for event in bench.seen.of(job_id) if isinstance(event, Step)]
+    assert {event.total for event in steps} == {12}
+    assert all(event.picture == (event.index - 1) // 3 for event in steps)
+    assert steps[-1].index == 12 and steps[-1].seconds_left == 0
+
+
+def test_a_cancelled_average_keeps_what_is_finished(bench: Bench) -> None:
+    job_id = bench.engine.submit(bench.average(noises=60, steps=100))
+    kept = bench.seen.first(PictureFinished, job_id).result
+    bench.engine.cancel(job_id)
+    assert isinstance(bench.seen.end_of(job_id), Cancelled)
+    assert read_result(Path(kept.path)) == kept
+
+
+def test_frames_of_a_series_are_told_one_by_one_and_never_together(bench: Bench) -> None:
+    request = bench.series()
+    job_id = bench.engine.submit(request)
+    assert bench.seen.end_of(job_id).results == ()
+    told = [event for event in bench.seen.of(job_id) if isinstance(event, PictureFinished)]
+    assert [event.index for event in told] == [0, 1, 2, 3, 4]
+    for event in told:
+        assert Path(event.result.path) == frame_path(pictures_dir(), request.key, event.index)
+        assert event.result.request == request.picture(event.index)
+        assert (event.result.series, event.result.kind) == (request.key, ResultKind.FRAME)
+        assert event.result.typicality_rank is None
+
+
+def test_a_series_goes_on_from_the_frames_that_are_whole(bench: Bench) -> None:
+    request = bench.series()
+    first = bench.engine.submit(request)
+    bench.seen.end_of(first)
+    before = [event.result for event in bench.seen.of(first) if isinstance(event, PictureFinished)]
+    gone, cut, altered = (frame_path(pictures_dir(), request.key, index) for index in (1, 2, 4))
+    gone.unlink()
+    cut.write_bytes(cut.read_bytes()[:-20])
+    data = bytearray(altered.read_bytes())
+    data[data.index(b"IDAT") + 30] ^= 255
+    altered.write_bytes(data)
+    again = bench.engine.submit(replace(request, title="Another name"))
+    bench.seen.end_of(again)
+    assert told_frames(bench, again) == [0, 3, 1, 2, 4]
+    after = {event.index: event.result for event in bench.seen.of(again) if isinstance(event, PictureFinished)}
+    assert [after[index] == before[index] for index in range(5)] == [True, False, False, True, False]
+    assert all(opened(after[index].path).size == (64, 64) for index in range(5))
+    steps = [event for event in bench.seen.of(again) if isinstance(event, Step)]
+    assert steps[-1].index == steps[-1].total == 15 and steps[-1].seconds_left == 0
+
+
+def test_a_series_that_is_complete_is_told_without_drawing(bench: Bench) -> None:
+    request = bench.series()
+    bench.seen.end_of(bench.engine.submit(request))
+    job_id = bench.engine.submit(request)
+    assert isinstance(bench.seen.end_of(job_id), Finished)
+    assert bench.seen.names(job_id)[-7:] == ["started", *["picture_finished"] * 5, "finished"]
+
+
+def test_another_request_or_seed_is_another_series(bench: Bench) -> None:
+    first = bench.engine.submit(bench.series())
+    bench.seen.end_of(first)
+    second = bench.engine.submit(bench.series(seed=1))
+    bench.seen.end_of(second)
+    assert "step" in bench.seen.names(second)
+    assert told_frames(bench, second) == [0, 1, 2, 3, 4]
+
+
+def test_a_series_that_died_goes_on(bench: Bench) -> None:
+    dying = bench.engine.submit(bench.series("die=8"))
+    assert isinstance(bench.seen.end_of(dying), Failed)
+    assert told_frames(bench, dying) == [0, 1]
+    # The very same request: its first two frames are told, and it dies again at the third.
+    again = bench.engine.submit(bench.series("die=8"))
+    bench.seen.first(PictureFinished, again)
+    bench.seen.end_of(again)
+    assert told_frames(bench, again) == [0, 1]
+
+
+def test_pictures_are_compared_and_patches_found(bench: Bench) -> None:
+    drawn = bench.seen.end_of(bench.engine.submit(bench.request(count=2))).results
+    paths = (drawn[0].path, drawn[1].path, drawn[0].path)
+    job_id = bench.engine.submit(LikenessRequest(paths, model=bench.model))
+    assert bench.seen.end_of(job_id).results == ()
+    distances = bench.seen.first(Compared, job_id).likeness.distances
+    assert distances[0][1] == distances[1][0] > 0
+    assert distances[0][2] == pytest.approx(0, abs=1e-6) and distances[1][1] == 0
+
+    photos = tuple(PhotoAt(result.path, result.request.place) for result in drawn)
+    job_id = bench.engine.submit(PatchesRequest(SQUARE, photos, count=2, model=bench.model))
+    assert bench.seen.end_of(job_id).results == ()
+    found = bench.seen.first(PatchesFound, job_id).patches
+    assert (len(found.patches), found.photos_looked_at) == (2, 2)
+    assert all(opened(patch.picture).format == "JPEG" for patch in found.patches)
+
+
+def test_a_picture_that_cannot_be_compared_is_a_sentence(bench: Bench) -> None:
+    job_id = bench.engine.submit(LikenessRequest(("/no/such.png", "/nor/this.png"), model=bench.model))
+    failure = bench.seen.end_of(job_id).failure
+    assert failure.kind is ErrorKind.BAD_PHOTO
+    assert "such.png" in failure.message
 
 
 def test_jobs_wait_their_turn(bench: Bench) -> None:

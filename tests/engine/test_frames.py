@@ -8,14 +8,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpsdream_app.domain.averages import (
+    MAX_FRAMES,
+    MAX_PLACES,
+    MAX_REGIONS,
+    AverageRequest,
+    Likeness,
+    Patch,
+    RegionPlaces,
+    SeriesRequest,
+    TypicalPatches,
+)
 from gpsdream_app.domain.errors import ErrorKind, Failure
 from gpsdream_app.domain.events import (
     Cancelled,
+    Compared,
     EngineChanged,
     EngineState,
     Failed,
     Finished,
     Loading,
+    PatchesFound,
     PictureFinished,
     Queued,
     Started,
@@ -23,7 +36,9 @@ from gpsdream_app.domain.events import (
     event_from_dict,
     event_to_dict,
 )
+from gpsdream_app.domain.explanations import job_request_from_dict
 from gpsdream_app.domain.places import Place
+from gpsdream_app.domain.regions import Region, RegionKind
 from gpsdream_app.domain.requests import MAX_PICTURES, MAX_PROMPT_CHARACTERS, GenerateRequest
 from gpsdream_app.domain.results import Result
 from gpsdream_app.engine import frames
@@ -103,6 +118,31 @@ def test_the_largest_job_fits_into_a_frame() -> None:
     assert event_from_dict(*frame) == event
 
 
+SQUARE = Region("Square", RegionKind.DRAWN, ((((40.74, -73.99), (40.74, -73.98), (40.75, -73.98)),),))
+# All digits that a double can have.
+MANY = tuple(Place(40.7 + number * 1.2345678e-7, -73.9 - number * 1e-7, number / 12) for number in range(MAX_FRAMES))
+
+
+def test_the_largest_average_fits_into_a_frame() -> None:
+    outline = tuple((40.7 + 1e-7 * number, -73.9876543) for number in range(2000))
+    region = RegionPlaces(Region("x" * 200, RegionKind.FILE, ((outline,),)), MANY[:MAX_PLACES])
+    one = pack_frame({"request": AverageRequest((region,)).to_dict()})
+    assert len(one) * MAX_REGIONS < frames.MAX_HEADER_BYTES
+    request = AverageRequest((region, region), noises=2)
+    frame = read_frame(io.BytesIO(pack_frame({"request": request.to_dict()})))
+    assert frame is not None
+    assert job_request_from_dict(frame[0]["request"]) == request
+
+
+def test_the_longest_series_fits_into_a_frame() -> None:
+    request = SeriesRequest(MANY, prompt="x")
+    frame = read_frame(io.BytesIO(pack_frame({"request": request.to_dict()})))
+    assert frame is not None
+    read = job_request_from_dict(frame[0]["request"])
+    assert read == request
+    assert isinstance(read, SeriesRequest) and read.key == request.key
+
+
 @pytest.mark.parametrize(
     "event",
     [
@@ -113,6 +153,31 @@ def test_the_largest_job_fits_into_a_frame() -> None:
         Step(job_id="a", index=1, total=2, picture=0, seconds_left=None, preview=os.urandom(40)),
         PictureFinished(
             job_id="a", result=Result("a", "b", GenerateRequest(None), "/p", "2026", 1.5, "t", "h", "v", 8, 8, None)
+        ),
+        PictureFinished(
+            job_id="a",
+            index=3,
+            result=Result(
+                "a",
+                "b",
+                AverageRequest((RegionPlaces(SQUARE, MANY[:3], photos=7),)),
+                "/p",
+                "2026",
+                1.5,
+                "t",
+                "h",
+                "v",
+                8,
+                8,
+            ),
+        ),
+        PictureFinished(
+            job_id="a",
+            result=Result("a", "b", GenerateRequest(None), "/p", "2026", 1.5, "t", "h", "v", 8, 8, series="ab"),
+        ),
+        Compared(job_id="a", likeness=Likeness(((0.0, 0.5), (0.5, 0.0)), "colours")),
+        PatchesFound(
+            job_id="a", patches=TypicalPatches((Patch("/p", "/c", (0.0, 0.1, 0.5, 1.0), 0.2, Place(40.0, -73.0)),), 9)
         ),
         Failed(job_id="a", failure=Failure(ErrorKind.DISK_FULL, "full", "free", "details")),
         Cancelled(job_id="a"),
