@@ -285,6 +285,9 @@ QComboBox {{
   background: {t.raised}; border: 1px solid {t.line_strong}; border-radius: {RADIUS}px;
   padding: 0 {SPACE_2}px; min-height: {CONTROL_HEIGHT - 2}px;
 }}
+QComboBox::drop-down {{ border: none; width: 26px; }}
+QComboBox::down-arrow {{ image: none; }}
+QComboBox:hover {{ border-color: {t.text_faint}; }}
 QComboBox:focus {{ border: 2px solid {t.accent}; }}
 QComboBox QAbstractItemView {{ background: {t.raised}; border: 1px solid {t.line_strong}; }}
 QTreeView, QFileDialog QListView {{

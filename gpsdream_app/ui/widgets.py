@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
     QButtonGroup,
+    QComboBox,
     QFrame,
     QGraphicsDropShadowEffect,
     QHBoxLayout,
@@ -39,7 +40,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gpsdream_app.ui.icons import icon
+from gpsdream_app.ui.icons import icon, icon_pixmap
 from gpsdream_app.ui.phrases import tooltip
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import CONTROL_HEIGHT, RADIUS, SPACE_1, SPACE_2, SPACE_3, SPACE_4, TYPE_SMALL
@@ -537,6 +538,30 @@ class Switch(QAbstractButton):
             painter.setPen(theme.colour("text"))
             words = self.rect().adjusted(0, 0, -self.WIDTH - SPACE_3, 0)
             painter.drawText(words, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), self.text())
+
+
+class ChoiceBox(QComboBox):
+    """A list that opens, with an arrow of ours."""
+
+    ARROW = 16
+
+    def __init__(self, theme: Theme, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self.setAccessibleName(name)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        theme.changed.connect(self.update)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the box, and the arrow at its right."""
+        super().paintEvent(event)
+        with QPainter(self) as painter:
+            arrow = icon_pixmap("down", self._theme.palette.text_muted, self.ARROW, self.devicePixelRatioF())
+            painter.drawPixmap(self.width() - self.ARROW - SPACE_2, (self.height() - self.ARROW) // 2, arrow)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Leave the wheel to the panel, so that scrolling chooses nothing by accident."""
+        event.ignore()
 
 
 class Backdrop(QWidget):

@@ -134,9 +134,13 @@ class DropVeil(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.hide()
 
-    def cover(self, sentence: str) -> None:
-        """Show it with a sentence over the whole window."""
-        self._sentence = sentence
+    def cover(self, *, regions: bool = False) -> None:
+        """Show it over the whole window; `regions` if the file holds regions and no picture."""
+        self._sentence = (
+            self.tr("Drop the file to read its regions")
+            if regions
+            else self.tr("Drop the picture to get its place, words and settings back")
+        )
         parent = self.parentWidget()
         if parent:
             self.setGeometry(parent.rect())
@@ -650,11 +654,7 @@ class MainWindow(QMainWindow):
         """Take files, but not those dragged out of the strip."""
         if event.source() is None and self._dropped_files(event):
             event.acceptProposedAction()
-            self.veil.cover(
-                self.tr("Drop the file to read its regions")
-                if self._is_regions(self._dropped_files(event)[0])
-                else self.tr("Drop the picture to get its place, words and settings back")
-            )
+            self.veil.cover(regions=self._is_regions(self._dropped_files(event)[0]))
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
         """Lift the veil."""

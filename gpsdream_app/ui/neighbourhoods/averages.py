@@ -373,6 +373,13 @@ class Averages(QObject):
         self.show_noise(self._wish.noises - 1)
         self._draw_when_found = [region_id]
 
+    def draw_all_other_noise(self) -> None:
+        """Draw all chosen regions from one more noise, and show that noise."""
+        if self._wish.noises < NOISES[1]:
+            self.change(noises=self._wish.noises + 1)
+            self.show_noise(self._wish.noises - 1)
+            self._draw_when_found = []
+
     def stop(self) -> None:
         """Stop drawing; finished pictures stay."""
         self._waiting.clear()

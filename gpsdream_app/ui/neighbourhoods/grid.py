@@ -239,21 +239,21 @@ class CardGrid(QWidget):
         if not count or width < NARROWEST:
             self.setMinimumHeight(0)
             return
-        most = max(1, (width + self.GAP) // (NARROWEST + self.GAP))
-        # As few rows as fit, and in them as large as can be; six stand better as two rows of three than five and one.
-        rows = -(-count // min(most, count))
-        columns = -(-count // rows) if rows > 1 else min(most, max(count, 2))
         viewport = self.parentWidget()
         height = viewport.height() if viewport else 0
-        side = min(WIDEST, (width - (columns - 1) * self.GAP) // columns)
-        while columns > 1 and rows < count:
-            # Fewer columns make larger cards, as long as all of them stay in sight.
-            fewer = columns - 1
-            next_rows = -(-count // fewer)
-            next_side = min(WIDEST, (width - (fewer - 1) * self.GAP) // fewer)
-            if next_rows * (next_side + WORDS + self.GAP) > height:
-                break
-            columns, rows, side = fewer, next_rows, next_side
+        # As large as they can be with all of them in sight; where that is too small, as many in a row as there is
+        # room for, and the rest is scrolled.
+        side, columns = 0, 1
+        for number in range(1, max(count, 2) + 1):
+            rows = -(-count // number)
+            across = (width - (number - 1) * self.GAP) // number
+            down = height // rows - WORDS - self.GAP
+            if min(across, down, WIDEST) > side:
+                side, columns = min(across, down, WIDEST), number
+        if side < NARROWEST:
+            columns = max(1, (width + self.GAP) // (NARROWEST + self.GAP))
+            side = (width - (columns - 1) * self.GAP) // columns
+        rows = -(-count // columns)
         self._columns = columns
         for number, button in enumerate(self._buttons.values()):
             row, column = divmod(number, columns)

@@ -14,6 +14,7 @@ from gpsdream_app.ui.tokens import SPACE_2, SPACE_3, TYPE_SMALL
 LARGEST_CELL = 58
 TREE_SHARE = 0.2
 NAME_SHARE = 0.24
+ASLANT = 56  # of the last name below the matrix, to the right of it
 
 
 class LikenessView(QWidget):
@@ -48,7 +49,8 @@ class LikenessView(QWidget):
         count = len(self._alike.names) if self._alike else 1
         tree = min(round(self.width() * TREE_SHARE), 140)
         names = min(round(self.width() * NAME_SHARE), 170)
-        side = min(LARGEST_CELL, (self.width() - tree - names - 2 * SPACE_3) // count, (self.height() - 80) // count)
+        across = self.width() - tree - names - 2 * SPACE_3 - ASLANT
+        side = min(LARGEST_CELL, across // count, (self.height() - 80) // count)
         side = max(side, 8)
         height, top = side * count, 4
         return (
@@ -103,7 +105,7 @@ class LikenessView(QWidget):
             painter.translate(matrix.left() + (number + 0.5) * side, matrix.bottom() + SPACE_2)
             painter.rotate(32)
             painter.drawText(
-                QPointF(0, metrics.ascent()), metrics.elidedText(one_line(name), Qt.TextElideMode.ElideRight, 96)
+                QPointF(0, metrics.ascent()), metrics.elidedText(one_line(name), Qt.TextElideMode.ElideRight, 90)
             )
             painter.restore()
 

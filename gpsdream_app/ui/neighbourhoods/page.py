@@ -21,6 +21,7 @@ from gpsdream_app.ui.neighbourhoods.map_tools import EDIT, LINE, MapTools
 from gpsdream_app.ui.neighbourhoods.region_page import InsightBar, RegionPage
 from gpsdream_app.ui.neighbourhoods.state import Export, Neighbourhoods
 from gpsdream_app.ui.neighbourhoods.walk_page import WalkForm, WalkPage
+from gpsdream_app.ui.neighbourhoods.wish import NOISES
 from gpsdream_app.ui.notice_bar import NoticeBar
 from gpsdream_app.ui.phrases import first_upper, one_line, time_left_text, tooltip
 from gpsdream_app.ui.progress import LINE_HEIGHT, ProgressLine
@@ -99,7 +100,7 @@ class NeighbourhoodsPage(QFrame):
         averages = QWidget(self)
         column = QVBoxLayout(averages)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(SPACE_3)
+        column.setSpacing(SPACE_2)
         column.addWidget(self._make_head(theme))
         column.addWidget(self._make_running(theme))
         self.grid = CardGrid(theme, self.state.averages, self)
@@ -125,6 +126,11 @@ class NeighbourhoodsPage(QFrame):
         head = self.head = QWidget(self)
         self.title = ElidedLabel("", "title", head)
         self.facts = ElidedLabel("", "muted", head)
+        self.stop = TextButton(theme, self.tr("Stop"), "stop", look="plain", parent=head)
+        self.stop.setToolTip(tooltip(self.tr("Stop drawing (Esc). Finished averages stay.")))
+        self.stop.clicked.connect(self.state.averages.stop)
+        self.add_noise = IconButton(theme, "dice", self.tr("Draw them from one more noise"), size=16, parent=head)
+        self.add_noise.clicked.connect(self.state.averages.draw_all_other_noise)
         self.fewer_noise = IconButton(theme, "back", self.tr("The noise before"), size=16, parent=head)
         self.more_noise = IconButton(theme, "forward", self.tr("The next noise"), size=16, parent=head)
         self.noise = label("", "small", parent=head)
@@ -144,27 +150,19 @@ class NeighbourhoodsPage(QFrame):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(SPACE_1)
         row.addLayout(words, 1)
-        for widget in (self.fewer_noise, self.noise, self.more_noise, self.alike, self.export):
+        row.addWidget(self.stop)
+        for widget in (self.fewer_noise, self.noise, self.more_noise, self.add_noise, self.alike, self.export):
             row.addWidget(widget)
         return head
 
     def _make_running(self, theme: Theme) -> QWidget:
-        part = self.running = QWidget(self)
-        self.progress = ElidedLabel("", "small", part)
-        self.stop = TextButton(theme, self.tr("Stop"), "stop", look="plain", parent=part)
-        self.stop.setToolTip(tooltip(self.tr("Stop drawing (Esc). Finished averages stay.")))
-        self.stop.clicked.connect(self.state.averages.stop)
-        self.line = ProgressLine(theme, part)
+        self.line = ProgressLine(theme, self)
         self.line.setFixedHeight(LINE_HEIGHT)
-        row = QHBoxLayout()
-        row.addWidget(self.progress, 1)
-        row.addWidget(self.stop)
-        column = QVBoxLayout(part)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(SPACE_1)
-        column.addLayout(row)
-        column.addWidget(self.line)
-        return part
+        # Its place is kept, so that nothing moves when drawing begins.
+        policy = self.line.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.line.setSizePolicy(policy)
+        return self.line
 
     def _make_likeness(self, theme: Theme) -> QWidget:
         part = QWidget(self)
@@ -327,18 +325,28 @@ class NeighbourhoodsPage(QFrame):
 
     def _show_averages(self) -> None:
         averages = self.state.averages
-        wish, cards, done = averages.wish, averages.cards, averages.done
+        wish, cards = averages.wish, averages.cards
         concept = one_line(wish.concept)
         self.title.setText(self.tr("The average {0}").format(concept) if concept else self.tr("The average place"))
+        if averages.working:
+            self._show_noise_and_buttons()
+            return
         parts = [self.tr("1 region") if len(cards) == 1 else self.tr("{0} regions").format(len(cards))]
         parts.append(self.tr("the same noise everywhere"))
         self.facts.setText(" · ".join(parts) if cards else self.tr("No region is chosen"))
+        self._show_noise_and_buttons()
+
+    def _show_noise_and_buttons(self) -> None:
+        averages = self.state.averages
+        wish, done = averages.wish, averages.done
         several = wish.noises > 1
         for widget in (self.fewer_noise, self.noise, self.more_noise):
             widget.setVisible(several)
         self.noise.setText(self.tr("noise {0} of {1}").format(averages.noise + 1, wish.noises))
         self.fewer_noise.setEnabled(averages.noise > 0)
         self.more_noise.setEnabled(averages.noise < wish.noises - 1)
+        self.add_noise.setVisible(bool(done))
+        self.add_noise.setEnabled(not averages.working and wish.noises < NOISES[1])
         enough = len(done) >= FEWEST_TO_COMPARE
         self.alike.setEnabled(enough)
         self.alike.setToolTip(
@@ -358,8 +366,10 @@ class NeighbourhoodsPage(QFrame):
     def _show_working(self) -> None:
         averages = self.state.averages
         job = averages.job
-        self.running.setVisible(averages.working)
+        self.line.setVisible(averages.working)
+        self.stop.setVisible(averages.working)
         if job is None:
+            self._show_averages()
             self.region.refresh()
             return
         if job.stopping:
@@ -380,7 +390,8 @@ class NeighbourhoodsPage(QFrame):
                 time_left_text(job.seconds_left),
             ]
             text = " · ".join(part for part in parts if part)
-        self.progress.setText(text)
+        self.facts.setText(text)
+        self.add_noise.setEnabled(False)
         self.line.show_fraction(job.fraction)
         self.stop.setEnabled(not job.stopping)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QEvent, QModelIndex, QPoint, QRect, QRectF, QSize, Qt, Signal
@@ -31,6 +32,13 @@ BOX = 16
 ENTRY = int(Qt.ItemDataRole.UserRole) + 1
 
 
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A row that is only read. Qt would make a plain text of the group itself."""
+
+    group: Group
+
+
 class RegionModel(QAbstractListModel):
     """The regions that a search finds, under headings; a street that is no region yet is a plain name."""
 
@@ -38,7 +46,7 @@ class RegionModel(QAbstractListModel):
         super().__init__(parent)
         self._book = book
         self._text = ""
-        self._rows: list[Listed | str | Group] = []
+        self._rows: list[Listed | str | Heading] = []
         book.changed.connect(self.read)
         book.selection_changed.connect(self._tell)
         self.read()
@@ -57,14 +65,14 @@ class RegionModel(QAbstractListModel):
     def read(self) -> None:
         """List the regions anew."""
         found = self._book.found(self._text)
-        rows: list[Listed | str | Group] = []
+        rows: list[Listed | str | Heading] = []
         for group in Group:
             members = [entry for entry in found if isinstance(entry, Listed) and entry.group is group]
             # Those that the model knows something of come first within their heading.
             members.sort(key=lambda listed: (not listed.photos, listed.name.casefold()))
             names = [entry for entry in found if isinstance(entry, str)] if group is Group.STREET else []
             if members or names:
-                rows.extend([group, *members, *names])
+                rows.extend([Heading(group), *members, *names])
         self.beginResetModel()
         self._rows = rows
         self.endResetModel()
@@ -87,8 +95,8 @@ class RegionModel(QAbstractListModel):
         entry = self._rows[index.row()]
         if role == ENTRY:
             return entry
-        if isinstance(entry, Group):
-            return self._heading(entry) if role in (Qt.ItemDataRole.DisplayRole, ACCESSIBLE) else None
+        if isinstance(entry, Heading):
+            return self._heading(entry.group) if role in (Qt.ItemDataRole.DisplayRole, ACCESSIBLE) else None
         if isinstance(entry, str):
             if role == Qt.ItemDataRole.CheckStateRole:
                 return Qt.CheckState.Unchecked
@@ -118,7 +126,7 @@ class RegionModel(QAbstractListModel):
     def flags(self, index: Index) -> Qt.ItemFlag:
         """Headings are only read; a person's own regions can be renamed."""
         entry = self.data(index, ENTRY)
-        if isinstance(entry, Group) or entry is None:
+        if isinstance(entry, Heading) or entry is None:
             return Qt.ItemFlag.ItemIsEnabled
         flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsUserCheckable
         if isinstance(entry, Listed) and entry.group is Group.OWN:
@@ -151,7 +159,7 @@ class RegionDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """Headings are a little lower, and have room above them."""
-        return QSize(80, HEADING_ROW if isinstance(index.data(ENTRY), Group) else ROW)
+        return QSize(80, HEADING_ROW if isinstance(index.data(ENTRY), Heading) else ROW)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         """Draw a heading or a region."""
@@ -159,7 +167,7 @@ class RegionDelegate(QStyledItemDelegate):
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         font = QFont(option.font)
-        if isinstance(entry, Group):
+        if isinstance(entry, Heading):
             font.setPixelSize(TYPE_SMALL)
             font.setWeight(QFont.Weight.DemiBold)
             painter.setFont(font)
@@ -349,7 +357,7 @@ class RegionList(QListView):
         entry = index.data(ENTRY)
         if isinstance(entry, Listed):
             self._book.toggle(entry.id)
-        elif isinstance(entry, str) and not isinstance(entry, Group):
+        elif isinstance(entry, str):
             self.street_asked.emit(entry)
 
     def _point(self, region_id: str) -> None:

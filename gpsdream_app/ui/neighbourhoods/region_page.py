@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from gpsdream_app.ui.desktop import show_in_folder
 from gpsdream_app.ui.neighbourhoods.compare import CompareView
@@ -18,7 +18,7 @@ from gpsdream_app.ui.progress import LINE_HEIGHT, ProgressLine
 from gpsdream_app.ui.session import Session
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import SPACE_1, SPACE_2, SPACE_3
-from gpsdream_app.ui.widgets import ElidedLabel, IconButton, TextButton, label
+from gpsdream_app.ui.widgets import ChoiceBox, ElidedLabel, IconButton, TextButton, label
 
 
 class InsightBar(QWidget):
@@ -117,9 +117,7 @@ class RegionPage(QWidget):
         self.back.clicked.connect(self.left)
         self.name = ElidedLabel("", "lead", self)
         self.facts = ElidedLabel("", "small", self)
-        self.compare_with = QComboBox(self)
-        self.compare_with.setAccessibleName(self.tr("Compare with"))
-        self.compare_with.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.compare_with = ChoiceBox(theme, self.tr("Compare with"), self)
         self.compare_with.setMinimumContentsLength(16)
         self.compare_with.activated.connect(self._choose_second)
         words = QVBoxLayout()
@@ -160,12 +158,13 @@ class RegionPage(QWidget):
         return part
 
     def _make_actions(self, theme: Theme) -> QHBoxLayout:
-        self.average = TextButton(theme, self.tr("Average"), "picture", parent=self)
+        self.average = TextButton(theme, self.tr("Average"), "picture", look="plain", parent=self)
         self.average.clicked.connect(lambda: self._show_part(self.AVERAGE))
-        self.variety = TextButton(theme, self.tr("Show the variety"), "variety", parent=self)
-        self.variety.setToolTip(tooltip(self.tr("Single draws at the places behind the average")))
+        self.variety = TextButton(theme, self.tr("Variety"), "variety", look="plain", parent=self)
+        self.variety.setAccessibleName(self.tr("Show the variety"))
+        self.variety.setToolTip(tooltip(self.tr("Show the variety: single draws at the places behind the average")))
         self.variety.clicked.connect(self.show_variety)
-        self.typical = TextButton(theme, self.tr("What is typical?"), "patches", parent=self)
+        self.typical = TextButton(theme, self.tr("Typical"), "patches", look="plain", parent=self)
         self.typical.setAccessibleName(self.tr("What makes it look like itself?"))
         self.typical.setToolTip(
             tooltip(self.tr("What makes it look like itself: the most typical parts of your own photos from there"))

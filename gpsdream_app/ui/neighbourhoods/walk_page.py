@@ -18,6 +18,7 @@ from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import SPACE_1, SPACE_2, SPACE_3
 from gpsdream_app.ui.widgets import (
     ChipRow,
+    ChoiceBox,
     ElidedLabel,
     IconButton,
     PrimaryButton,
@@ -51,11 +52,9 @@ class WalkForm(QWidget):
         self._typed.setSingleShot(True)
         self._typed.setInterval(PAUSE_MILLISECONDS)
         self._typed.timeout.connect(self._take_words)
-        self.street = QComboBox(self)
+        self.street = ChoiceBox(theme, self.tr("Street to walk along"), self)
         self.street.setEditable(True)
         self.street.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        self.street.setAccessibleName(self.tr("Street to walk along"))
-        self.street.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         edit = self.street.lineEdit()
         assert edit is not None
         edit.setProperty("look", "bare")
@@ -389,8 +388,8 @@ class WalkPage(QWidget):
         self.play.setEnabled(drawn > 1)
         self.scrubber.setEnabled(count > 1)
         self.scrubber.show_range(0, max(1, count - 1))
-        self.view.setVisible(drawn > 0)
-        self.strip.setVisible(drawn > 0)
+        for widget in (self.view, self.strip, self.play, self.scrubber, self.number):
+            widget.setVisible(drawn > 0)
         self.empty.setVisible(drawn == 0)
         self.empty.setText(
             self.tr("The pictures appear here while they are drawn.")

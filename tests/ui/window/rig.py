@@ -18,6 +18,7 @@ from gpsdream_app.domain.results import Result
 from gpsdream_app.engine.fake import FakeEngine
 from gpsdream_app.library.paths import models_dir, user_data_dir
 from gpsdream_app.ui.filmstrip import tile_rect
+from gpsdream_app.ui.neighbourhoods.page import NeighbourhoodsPage
 from gpsdream_app.ui.session import Session
 from gpsdream_app.ui.settings import Settings
 from gpsdream_app.ui.theme import Theme
@@ -69,6 +70,11 @@ class NotedMap(QWidget):
     result_clicked = Signal(str)
     example_clicked = Signal(int)
     view_changed = Signal(float, float, float)
+    region_clicked = Signal(str)
+    region_hovered = Signal(str)
+    region_drawn = Signal(str, list)
+    region_edited = Signal(str, list)
+    drawing_ended = Signal()
     ready = Signal()
 
     def __init__(self, theme: str = "light") -> None:
@@ -82,6 +88,42 @@ class NotedMap(QWidget):
         self.flights: list[tuple[float, float, float | None]] = []
         self.revealed: list[tuple[float, float]] = []
         self.less_motion = False
+        self.picking = True
+        self.regions: list[dict[str, Any]] = []
+        self.highlighted = ""
+        self.drawing = ""
+        self.undone = 0
+        self.walk: tuple[list[Any], int | None] = ([], None)
+        self.fitted: list[tuple[float, ...]] = []
+
+    def set_picking(self, picking: bool) -> None:
+        self.picking = picking
+
+    def set_regions(self, regions: list[dict[str, Any]]) -> None:
+        self.regions = regions
+
+    def highlight_region(self, identifier: str) -> None:
+        self.highlighted = identifier
+
+    def start_drawing(self, mode: str) -> None:
+        self.drawing = mode
+
+    def edit_region(self, identifier: str) -> None:
+        self.drawing = "edit"
+
+    def stop_drawing(self) -> None:
+        if self.drawing:
+            self.drawing = ""
+            self.drawing_ended.emit()
+
+    def undo_drawing(self) -> None:
+        self.undone += 1
+
+    def set_walk(self, points: list[Any], index: int | None = None) -> None:
+        self.walk = (points, index)
+
+    def fit(self, *box: float) -> None:
+        self.fitted.append(box)
 
     def set_city(self, city: Any) -> None:
         self.city = city
@@ -162,6 +204,17 @@ class Rig:
     def idle(self) -> None:
         """Wait until nothing is drawn, read or written any more."""
         self.until(lambda: not self.session.queue and self.session.pending == 0)
+
+    def enter_neighbourhoods(self) -> NeighbourhoodsPage:
+        """Go to the Neighbourhoods place and wait until its regions have been read."""
+        page = self.window.show_neighbourhoods()
+        self.until(lambda: page.state.book.is_read)
+        self.settle()
+        return page
+
+    def settle(self) -> None:
+        """Wait until the neighbourhoods rest as well."""
+        self.until(lambda: not self.session.queue and self.session.pending == 0 and self.session.neighbourhoods.idle)
 
     def draw(self, place: Place | None = FLATIRON, prompt: str = "a church", count: int = 1) -> list[Result]:
         """Draw pictures of a place and return them, the first one first."""
