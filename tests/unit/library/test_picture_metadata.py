@@ -18,11 +18,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
+from gpsdream_app.domain.averages import AverageRequest, RegionPlaces
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.places import Place
+from gpsdream_app.domain.regions import Region, RegionKind
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.domain.results import Result
-from gpsdream_app.library.picture_metadata import SIGNATURE, parameters_text, read_png, read_result, save_png
+from gpsdream_app.library.picture_metadata import (
+    MAX_TEXT_BYTES,
+    SIGNATURE,
+    parameters_text,
+    read_png,
+    read_request,
+    read_result,
+    save_png,
+)
 
 PLACE = Place(40.741112345, -73.98971234567, 29.05, "Fifth Avenue & E 23rd St")
 REQUEST = GenerateRequest(PLACE, "a street, horse cars", "people", 4294967295, 1, 20, 3.25, 7.5)
@@ -472,3 +482,102 @@ def test_the_place_comes_from_exif_if_the_parameters_name_none(tmp_path: Path) -
     assert place.lat == pytest.approx(PLACE.lat, abs=1e-9)
     assert place.lon == pytest.approx(PLACE.lon, abs=1e-9)
     assert place.heading == pytest.approx(29.05)
+
+
+PLACES = tuple(Place(40.7 + number * 1.2345678e-7, -73.9 - number * 1e-7, number / 12) for number in range(4096))
+OUTLINE = ((40.69, -73.91), (40.69, -73.89), (40.71, -73.89))
+
+
+def average(places: tuple[Place, ...] = PLACES[:3], **values: Any) -> AverageRequest:
+    region = Region('Village, "the"', RegionKind.NEIGHBOURHOOD, ((OUTLINE,),))
+    return AverageRequest((RegionPlaces(region, places, photos=12),), "tree", **values)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4096])
+def test_an_average_carries_its_whole_request(tmp_path: Path, count: int) -> None:
+    request = average(PLACES[:count], seed=7, subset=1, negative_prompt="people")
+    result = make(request, path=str(tmp_path / "picture.png"), photo_distance=None)
+    path = saved(tmp_path, result)
+    assert read_request(path) == request
+    assert read_result(path) == result
+    with Image.open(path) as image:
+        image.load()
+        assert image.convert("RGB").tobytes() == IMAGE.tobytes()
+        gps = image.getexif().get_ifd(0x8825)
+        assert float(gps[2][0]) == 40 and gps[3] == "W" and 17 not in gps
+
+
+def test_a_very_large_outline_is_carried_too(tmp_path: Path) -> None:
+    rings = tuple(
+        (tuple((40.7 + number * 1e-7, -73.9 + part * 1e-3) for number in range(15_000)),) for part in range(6)
+    )
+    places = RegionPlaces(Region("Coast", RegionKind.FILE, rings), PLACES)
+    request = AverageRequest((places,), "tree")
+    path = saved(tmp_path, make(request))
+    assert path.stat().st_size > MAX_TEXT_BYTES
+    assert read_request(path) == request
+    with Image.open(path) as image:
+        image.load()
+
+
+def test_whoever_wants_a_single_picture_is_told_where_averages_are_opened(tmp_path: Path) -> None:
+    with pytest.raises(GPSDreamError) as caught:
+        read_png(saved(tmp_path, make(average())))
+    assert caught.value.failure.kind is ErrorKind.BAD_PHOTO
+    assert "average of a region" in caught.value.failure.message
+    assert "Neighbourhoods" in caught.value.failure.hint
+
+
+def test_the_parameters_of_an_average_tell_what_it_is(tmp_path: Path) -> None:
+    text = parameters_text(make(average(subset=2)))
+    assert 'Place: "Village, \\"the\\"", Average of: 3 places, Places per step: 2, Sampling: area' in text
+
+
+def test_a_program_that_knows_no_averages_is_told_to_be_updated(tmp_path: Path) -> None:
+    schemas = []
+    for request in (REQUEST, average()):
+        path = saved(tmp_path, make(request))
+        (body,) = [body for kind, body in chunks(path) if kind == b"iTXt" and body.startswith(b"gpsdream\0")]
+        schemas.append(json.loads(body.split(b"\0", 5)[-1])["schema"])
+    assert schemas == [1, 2]
+
+
+def test_sharing_an_average_without_location_leaves_words_and_settings(tmp_path: Path) -> None:
+    path = saved(tmp_path, make(average(seed=7)), include_place=False)
+    raw = b"".join(body for kind, body in chunks(path) if kind != b"IDAT")
+    for trace in (b"40.7", b"73.9", b"Village", b"WGS", b"GPS:"):
+        assert trace not in raw
+    request = read_request(path)
+    assert (request.place, request.prompt, request.seed) == (None, "tree", 7)
+    with pytest.raises(GPSDreamError, match="not saved by GPSDream"):
+        read_result(path)
+
+
+def test_a_shared_frame_does_not_tell_its_series(tmp_path: Path) -> None:
+    path = saved(tmp_path, make(series="abcdef0123456789"))
+    assert read_result(path).series == "abcdef0123456789"
+    assert read_result(saved(tmp_path, make(series="abcdef0123456789"), include_place=False)).series == ""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"noises": 2},
+        {"regions": average().to_dict()["regions"] * 2},
+        {"regions": [{**average().to_dict()["regions"][0], "photos": "many"}]},
+        {"regions": [{**average().to_dict()["regions"][0], "photos": -1}]},
+        {"regions": [{**average().to_dict()["regions"][0], "places": [[1, 2]]}]},
+        {"regions": []},
+        {"subset": "all"},
+    ],
+    ids=str,
+)
+def test_an_average_that_somebody_made_up_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    data = make(average()).to_dict()
+    data["request"] |= change
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("gpsdream", json.dumps({"schema": 2, **data}))
+    path = tmp_path / "made-up.png"
+    IMAGE.save(path, pnginfo=info)
+    with pytest.raises(GPSDreamError, match="parameters"):
+        read_result(path)

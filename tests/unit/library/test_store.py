@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -13,16 +14,30 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from gpsdream_app.domain.averages import (
+    AverageRequest,
+    LikenessRequest,
+    PatchesRequest,
+    PhotoAt,
+    RegionPlaces,
+    SeriesRequest,
+)
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+from gpsdream_app.domain.explanations import ExplainRequest
 from gpsdream_app.domain.places import Place
+from gpsdream_app.domain.regions import Region, RegionKind
 from gpsdream_app.domain.requests import GenerateRequest
-from gpsdream_app.domain.results import Result
+from gpsdream_app.domain.results import PictureRequest, Result, ResultKind
 from gpsdream_app.library import store
 from gpsdream_app.library.paths import library_path, pictures_dir
 from gpsdream_app.library.picture_metadata import save_png
 from gpsdream_app.library.store import JobState, Library
 
 REQUEST = GenerateRequest(Place(40.7411, -73.9897, 29.0, "Flatiron"), "a street")
+SQUARE = Region("Square", RegionKind.DRAWN, ((((40.74, -73.99), (40.74, -73.98), (40.75, -73.98)),),))
+AVERAGE = AverageRequest(
+    (RegionPlaces(SQUARE, (Place(40.741, -73.985), Place(40.742, -73.983, 12.5)), photos=3),), "tree"
+)
 IMAGE = Image.new("RGB", (8, 8), (90, 80, 70))
 
 
@@ -33,13 +48,14 @@ def library() -> Library:
     library.close()
 
 
-def make(number: int, folder: Path | None = None, request: GenerateRequest = REQUEST) -> Result:
+def make(number: int, folder: Path | None = None, request: PictureRequest = REQUEST, series: str = "") -> Result:
     """Return a picture that lies on the disk."""
     path = (folder or pictures_dir()) / f"{number:04}.png"
     created = f"2026-11-20T10:{number // 60:02}:{number % 60:02}+00:00"
     result = Result(
         f"{number:032x}", "job", request, str(path), created, 1.0, "Model", "ab" * 8, "0.1", 8, 8, float(number)
     )
+    result = replace(result, series=series)
     save_png(IMAGE, path, result)
     return result
 
@@ -77,6 +93,45 @@ def test_pictures_whose_file_is_gone_are_passed_over(library: Library) -> None:
         Path(result.path).unlink()
     assert library.recent(2) == [results[2], results[1]]
     assert library.get(results[5].id) == results[5]
+
+
+def test_averages_and_frames_are_kept_apart_from_drawings(library: Library) -> None:
+    draw, average, frame = make(1), make(2, request=AVERAGE), make(3, series="ab")
+    for result in (draw, average, frame):
+        library.add(result)
+    assert library.recent(5) == [draw]
+    assert library.recent(5, kinds=[ResultKind.AVERAGE]) == [average]
+    assert library.recent(5, kinds=set(ResultKind)) == [frame, average, draw]
+    assert library.recent(5, kinds=()) == []
+    assert library.recent(5, before=average.id) == [draw]
+    assert library.get(average.id) == average and library.get(frame.id) == frame
+
+
+def test_a_picture_is_found_by_what_draws_it(library: Library) -> None:
+    average, other = make(1, request=AVERAGE), make(2, request=replace(AVERAGE, seed=9))
+    draw = make(3)
+    for result in (average, other, draw):
+        library.add(result)
+    assert library.find(AVERAGE, "ab" * 8) == average
+    assert library.find(REQUEST, "ab" * 8) == draw
+    assert library.find(AVERAGE, "cd" * 8) is None, "other weights draw another picture"
+    assert library.find(replace(AVERAGE, prompt="shop"), "ab" * 8) is None
+    # By another name it is the same picture, and the one who asks gets the name that he knows.
+    renamed = replace(AVERAGE, regions=(replace(AVERAGE.regions[0], region=replace(SQUARE, name="Mine")),))
+    found = library.find(renamed, "ab" * 8)
+    assert found and found.path == average.path and found.request == renamed
+    newer = make(4, request=AVERAGE)
+    library.add(newer)
+    assert library.find(AVERAGE, "ab" * 8) == newer
+    Path(newer.path).unlink()
+    assert library.find(AVERAGE, "ab" * 8) == average
+    library.delete(average.id)
+    assert library.find(AVERAGE, "ab" * 8) is None
+
+
+def test_a_picture_is_found_without_reading_the_others(library: Library) -> None:
+    plan = library._read("EXPLAIN QUERY PLAN SELECT data FROM results WHERE request_key = 'a' AND model_hash = 'b'")
+    assert "results_by_request" in str(plan)
 
 
 def test_adding_twice_keeps_the_later(library: Library) -> None:
@@ -181,6 +236,31 @@ def test_jobs_are_remembered_with_their_state(library: Library) -> None:
     library.record_job(REQUEST, "0", "failed")
     with pytest.raises(ValueError, match="sleeping"):
         library.record_job(REQUEST, "0", "sleeping")
+
+
+def test_jobs_of_every_kind_are_remembered(library: Library) -> None:
+    requests = [
+        REQUEST,
+        ExplainRequest(REQUEST),
+        AVERAGE,
+        SeriesRequest((Place(40.74, -73.99), Place(40.75, -73.98))),
+        LikenessRequest(("/a.png", "/b.png")),
+        PatchesRequest(SQUARE, (PhotoAt("/a.jpg", Place(40.74, -73.99)),)),
+    ]
+    for number, request in enumerate(requests):
+        library.record_job(request, str(number), JobState.RUNNING)
+    assert [job.request for job in library.jobs(JobState.RUNNING)] == requests
+
+
+def test_a_job_of_a_newer_program_is_left_out(library: Library) -> None:
+    library.record_job(REQUEST, "known", JobState.QUEUED)
+    for number, data in enumerate(('{"kind": "dance"}', "[]", "{", '{"kind": "average", "regions": [{}]}')):
+        library._write(
+            lambda c, number=number, data=data: c.execute(  # type: ignore[misc]
+                "INSERT INTO jobs VALUES (?1, ?2, 'queued', '2026', '2026')", (f"strange {number}", data)
+            )
+        )
+    assert [job.job_id for job in library.jobs()] == ["known"]
 
 
 def test_a_library_survives_being_closed(library: Library) -> None:
@@ -289,6 +369,54 @@ def test_a_newer_library_is_left_alone(library: Library) -> None:
     with pytest.raises(GPSDreamError, match="newer GPSDream"):
         Library(library.path)
     assert [path for path in library.path.parent.iterdir() if "damaged" in path.name] == []
+
+
+def test_a_library_of_the_first_version_is_brought_up_to_date(library: Library) -> None:
+    path = library.path
+    library.close()
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink()
+    first, second = make(1), make(2, request=replace(REQUEST, place=None, seed=3))
+    connection = sqlite3.connect(path)
+    connection.executescript(store.MIGRATIONS[0])
+    for result in (first, second):
+        # As the first version wrote it: no series, no kinds.
+        data = {key: value for key, value in result.to_dict().items() if key != "series"}
+        connection.execute(
+            "INSERT INTO results (id, job_id, created, path, prompt, model, data) VALUES (?, 'job', ?, ?, '', '', ?)",
+            (result.id, result.created, result.path, json.dumps(data)),
+        )
+    connection.execute("INSERT INTO results VALUES ('x', 'job', '2026', '/no', 1, 2, '', '', '{broken', '2026-11-20')")
+    connection.execute(
+        "INSERT INTO jobs VALUES ('old', ?, 'running', '2026', '2026')", (json.dumps(REQUEST.to_dict()),)
+    )
+    connection.execute("PRAGMA user_version = 1")
+    connection.commit()
+    connection.close()
+    again = Library(path)
+    assert again.set_aside is None
+    assert again.recent(5) == [second, first]
+    assert again.find(REQUEST, "ab" * 8) == first
+    assert again.find(second.request, "ab" * 8) == second
+    assert [job.request for job in again.jobs()] == [REQUEST]
+    again.add(make(3, request=AVERAGE))
+    assert again.recent(5) == [second, first]
+    again.close()
+
+
+def test_a_lost_library_is_rebuilt_with_averages_and_frames(library: Library) -> None:
+    draw, average = make(1), make(2, request=AVERAGE)
+    frame = make(3, pictures_dir() / "series" / "ab", series="ab")
+    for result in (draw, average, frame):
+        library.add(result)
+    library.close()
+    library.path.write_bytes(b"no library" * 100)
+    again = Library(library.path)
+    assert again.set_aside is not None
+    assert again.recent(5) == [draw]
+    assert again.recent(5, kinds=set(ResultKind)) == [frame, average, draw]
+    assert again.find(AVERAGE, "ab" * 8) == average
+    again.close()
 
 
 def test_migrations_are_applied_in_order_and_once(monkeypatch: pytest.MonkeyPatch, library: Library) -> None:
