@@ -10,6 +10,7 @@ import contextlib
 import functools
 import html
 import importlib.util
+import json
 import os
 import re
 import secrets
@@ -102,7 +103,7 @@ class _Pictures(MacroElement):  # type: ignore[misc]
         (function () {
             "use strict";
             const map = {{ this._parent.get_name() }};
-            const items = {{ this.items|tojson }};
+            const {items, title, note} = JSON.parse({{ this.data }});
             function element(tag, className, text) {
                 const made = document.createElement(tag);
                 if (className) { made.className = className; }
@@ -150,7 +151,7 @@ class _Pictures(MacroElement):  # type: ignore[misc]
             map.on("zoomend", stand);
             const Heading = L.Control.extend({onAdd: function () {
                 const made = element("div", "plate heading");
-                made.append(element("h1", "", {{ this.title|tojson }}), element("p", "", {{ this.note|tojson }}));
+                made.append(element("h1", "", title), element("p", "", note));
                 L.DomEvent.disableClickPropagation(made);
                 return made;
             }});
@@ -165,7 +166,7 @@ class _Pictures(MacroElement):  # type: ignore[misc]
     def __init__(self, items: list[dict[str, Any]], title: str, note: str) -> None:
         super().__init__()
         self._name = "Pictures"
-        self.items, self.title, self.note = items, title, note
+        self.data = _literal({"items": items, "title": title, "note": note})
 
 
 def write_web_map(standing: Sequence[Standing], out: Path, city: CityMap, *, title: str, note: str) -> None:
@@ -241,7 +242,7 @@ class _Attribution(MacroElement):  # type: ignore[misc]
     _template = Template(
         """
         {% macro script(this, kwargs) %}
-        {{ this._parent.get_name() }}.attributionControl.addAttribution({{ this.text|tojson }});
+        {{ this._parent.get_name() }}.attributionControl.addAttribution(JSON.parse({{ this.data }}));
         {% endmacro %}
         """
     )
@@ -250,7 +251,7 @@ class _Attribution(MacroElement):  # type: ignore[misc]
         super().__init__()
         self._name = "Attribution"
         # Leaflet takes it for HTML.
-        self.text = html.escape(_text(text))
+        self.data = _literal(html.escape(_text(text)))
 
 
 def _base(page: Any, name: str, features: list[dict[str, Any]], style: dict[str, Any]) -> None:
@@ -293,6 +294,16 @@ def _item(one: Standing) -> dict[str, Any]:
         "bounds": [[south, west], [north, east]],
         "geometry": region_geometry(one.region),
     }
+
+
+def _literal(value: object) -> str:
+    """Return JSON values as a JavaScript string that holds their JSON: letters, digits and little else.
+
+    folium takes the script that a template gave for a template again, so that braces in somebody's text would be run;
+    and a browser would end the script at the first of its end tags.
+    """
+    text = json.dumps(json.dumps(value, allow_nan=False))
+    return re.sub(r"[^A-Za-z0-9 \\\"\[\]:;,.+/=_-]", lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _text(value: str) -> str:
