@@ -70,6 +70,7 @@ const Drawing = (() => {
       this.cornerOptions = options;
       map.on('mousemove', ({ containerPoint }) => this._follow(containerPoint));
       map.on('mouseout', () => this._follow(null));
+      map.on('dragstart zoomstart', () => tip.hide());
       map.on('move', () => this.isActive && !this.isEditing && this._drawRubber());
       map.on('moveend', () => this.isEditing && !this.dragged && this._makeHandles());
       map.on('dblclick', () => this._onDoubleClick());
@@ -183,7 +184,8 @@ const Drawing = (() => {
         return 'Drag a corner, or a small dot to add one · double click removes one · Enter keeps it, Esc does not';
       }
       if (mode === 'rectangle') {
-        return points.length ? 'Click the opposite corner · Esc ends' : 'Drag a rectangle, or click two opposite corners · Esc ends';
+        if (points.length) return 'Click the opposite corner · Esc ends';
+        return 'Drag a rectangle, or click two opposite corners · Esc ends';
       }
       if (mode === 'line') {
         if (!points.length) return 'Click where the line begins · Esc ends';
@@ -427,7 +429,9 @@ const Drawing = (() => {
 
     _handle(latlng, className) {
       const handle = L.marker(latlng, {
-        icon: L.divIcon({ className: `corner ${className}`, html: html('span', 'corner-dot'), iconSize: [22, 22], iconAnchor: [11, 11] }),
+        icon: L.divIcon({
+          className: `corner ${className}`, html: html('span', 'corner-dot'), iconSize: [22, 22], iconAnchor: [11, 11],
+        }),
         pane: 'handles', draggable: true, keyboard: false, bubblingMouseEvents: false,
       });
       handle.addTo(this.map);

@@ -185,7 +185,7 @@ const Regions = (() => {
       this.renderer = L.svg({ pane: 'regions', padding: 0.3 });
       map.on('zoomend viewreset', () => this.arrange());
       map.on('mousemove', (event) => this._follow(event));
-      map.on('mouseout', () => this._hover(''));
+      map.on('mouseout dragstart zoomstart', () => this._hover(''));
     }
 
     /** Show shapes (with ids, names, polygons, lines) and what is known of each (selected, photos, picture). */
@@ -284,6 +284,7 @@ const Regions = (() => {
       }
       this.map.whenReady(() => { // before, there are no paths to be marked
         this._makeHatching();
+        this.areas.filter(({ id }) => this.items.get(id)?.selected).forEach(({ path }) => path.bringToFront());
         this._mark();
         this.arrange();
       });
@@ -302,7 +303,6 @@ const Regions = (() => {
           classList?.toggle('blind', item?.photos === 0);
           classList?.toggle('concealed', area.id === this.concealed);
         }
-        if (area.id === pointed || item?.selected) area.path.bringToFront();
       }
       for (const [id, stand] of this.stands) stand.root.classList.toggle('pointed', id === pointed);
     }

@@ -117,6 +117,7 @@ class MapView(QWidget):
         self._city_id: object = None
         self._example_count = 0
         self._pin: Place | None = None
+        self._is_picking = True
         self._region_ids: frozenset[str] = frozenset()
         self._shapes: tuple[bytes, str] = (b"[]", "")
         self._pictures: dict[str, str] = {}
@@ -231,7 +232,8 @@ class MapView(QWidget):
 
     def set_picking(self, picking: bool) -> None:
         """Whether a click beside regions chooses a place and puts the pin there; it does unless told otherwise."""
-        self._tell("picking", bool(picking))
+        self._is_picking = bool(picking)
+        self._tell("picking", self._is_picking)
 
     def set_regions(self, regions: Sequence[Mapping[str, Any]]) -> None:
         """Show these regions and no others.
@@ -431,6 +433,9 @@ class MapView(QWidget):
             self.ready.emit()
 
     def _on_place_picked(self, lat: float, lon: float) -> None:
+        if not self._is_picking:  # the page did not know yet
+            self._tell("pin", self._pin.to_dict() if self._pin else None)
+            return
         # The page has moved its pin already; the window hears of it and may say otherwise.
         self._remember_pin(Place(lat, lon, self._pin.heading if self._pin else None))
         self.place_picked.emit(lat, lon)
