@@ -28,6 +28,7 @@ from gpsdream_app.geo.streets import (
     foot,
     gazetteer_of,
     in_order,
+    once_per_city,
     streets_of,
     to_frame,
 )
@@ -463,6 +464,11 @@ def _cells_near(region: Region, coverage: Coverage, frame: LocalFrame) -> tuple[
 
 def city_regions(city: CityMap) -> list[Region]:
     """Return the neighbourhoods and parks of a city, in the order of its file; no name twice."""
+    return list(_city_regions(city))
+
+
+@once_per_city
+def _city_regions(city: CityMap) -> tuple[Region, ...]:
     found: dict[str, Region] = {}
     for layer, kind in (("neighbourhoods", RegionKind.NEIGHBOURHOOD), ("parks", RegionKind.PARK)):
         for feature in city.features(layer):
@@ -479,7 +485,7 @@ def city_regions(city: CityMap) -> list[Region]:
                     # A park that is also a neighbourhood, as Central Park is: it keeps its place in the list.
                     found[name] = region
                 found.setdefault(name, region)
-    return list(found.values())
+    return tuple(found.values())
 
 
 def street_region(city: CityMap, name: str, width: float = STREET_WIDTH) -> Region:

@@ -216,7 +216,7 @@ class Streets:
 _CACHED = 4
 
 
-def _once_per_city(make: Callable[[CityMap], _Made]) -> Callable[[CityMap], _Made]:
+def once_per_city(make: Callable[[CityMap], _Made]) -> Callable[[CityMap], _Made]:
     """Keep what is made of the last few cities; a city's values are never changed."""
     kept: OrderedDict[int, tuple[object, _Made]] = OrderedDict()
 
@@ -232,5 +232,5 @@ def _once_per_city(make: Callable[[CityMap], _Made]) -> Callable[[CityMap], _Mad
     return get
 
 
-streets_of = _once_per_city(Streets)
-gazetteer_of = _once_per_city(Gazetteer)
+streets_of = once_per_city(Streets)
+gazetteer_of = once_per_city(Gazetteer)
