@@ -43,7 +43,12 @@
     });
     map.createPane('city').style.zIndex = 250;
     const examples = new Marks.Examples(map, say); // arranges its cards before the city's names look for room
-    const tip = new Regions.Tip(byId('tip'));
+    const boxOf = (element) => {
+      const { left, top, right, bottom } = element.getBoundingClientRect();
+      return [left, top, right, bottom];
+    };
+    const boxesOf = (...ids) => ids.map(byId).filter((element) => !element.hidden).map(boxOf);
+    const tip = new Regions.Tip(byId('tip'), () => boxesOf('hint', 'zoom'));
     const regions = new Regions.Layer(map, say, tip);
     const city = new Cartography.CityLayer();
     city.setTheme();
@@ -55,11 +60,7 @@
       regions.setQuiet(drawer.isActive, drawer.isEditing ? drawer.id : '');
       updateHint();
     });
-    const boxOf = (element) => {
-      const { left, top, right, bottom } = element.getBoundingClientRect();
-      return [left, top, right, bottom];
-    };
-    examples.setObstacles(() => [byId('hint'), byId('zoom'), byId('scale'), byId('attribution')].filter((element) => !element.hidden).map(boxOf));
+    examples.setObstacles(() => boxesOf('hint', 'zoom', 'scale', 'attribution'));
     city.setObstacles(() => [
       ...regions.boxes, ...(pin.isShown ? [] : [...(examples.boxes ?? []), boxOf(byId('hint'))]),
     ]);

@@ -370,10 +370,11 @@ const Regions = (() => {
     }
   }
 
-  /** A note at the pointer. */
+  /** A note at the pointer; `obstacles` returns the boxes that it keeps clear of, in the map's pixels. */
   class Tip {
-    constructor(element) {
+    constructor(element, obstacles) {
       this.element = element;
+      this.obstacles = obstacles;
       this.first = html('b', '');
       this.first.dir = 'auto';
       this.second = html('span', '');
@@ -386,8 +387,15 @@ const Regions = (() => {
       this.second.textContent = second;
       this.element.hidden = !first && !second;
       const { offsetWidth: width, offsetHeight: height, parentElement: { clientWidth, clientHeight } } = this.element;
-      const left = x + 16 + width > clientWidth - 8 ? x - 16 - width : x + 16;
-      const top = y + 18 + height > clientHeight - 8 ? y - 14 - height : y + 18;
+      const obstacles = this.obstacles();
+      const cost = (left, top) => {
+        const box = [left - 4, top - 4, left + width + 4, top + height + 4];
+        const outside = Math.max(0, -left) + Math.max(0, -top) + Math.max(0, left + width - clientWidth)
+          + Math.max(0, top + height - clientHeight);
+        return outside * 100 + obstacles.reduce((sum, other) => sum + overlap(box, other), 0);
+      };
+      const sides = [[x + 16, y + 18], [x - 16 - width, y + 18], [x + 16, y - 14 - height], [x - 16 - width, y - 14 - height]];
+      const [left, top] = sides.reduce((best, side) => (cost(...side) < cost(...best) ? side : best));
       this.element.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
     }
 
