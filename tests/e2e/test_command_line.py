@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from PIL import Image
 
 from gpsdream_app.library.picture_metadata import read_png
 from gpsdream_app.library.store import Library
+from tests.films import read_film
 from tests.tiny_model import make_tiny_model
 
 PLACE = ("--lat", "40.7411", "--lon", "-73.9897", "--prompt", "a mansion", "--seed", "5")
@@ -79,6 +81,46 @@ def test_a_picture_is_explained_from_its_file(model: Path, tmp_path: Path) -> No
     assert [token["label"] for token in told["tokens"]] == ["a", "mansion", "longitude", "latitude", "heading"]
     assert told["request"] == read_png(drawn).to_dict()
     assert len(list(out.glob("*.png"))) == len(told["tokens"]) + 3
+
+
+def test_regions_are_averaged(model: Path, tmp_path: Path) -> None:
+    out = tmp_path / "averages"
+    ask = ("average", "--model", str(model), "--places", "6", "--subset", "2", "--prompt", "a mansion")
+    done = run(*ask, "--region", "Greenwich Village", "5th av", "--out", str(out), "--json")
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    pictures = json.loads(done.stdout)["pictures"]
+    assert [picture["region"] for picture in pictures] == ["Greenwich Village", "Fifth Avenue"]
+    assert pixels(Path(pictures[0]["copy"])) != pixels(Path(pictures[1]["copy"]))
+    assert (out / "grid.png").is_file() and (out / "averages.geojson").is_file() and (out / "map.html").is_file()
+    again = run(*ask, "--region", "Greenwich Village", "5th av", "--json")
+    assert [picture["id"] for picture in json.loads(again.stdout)["pictures"]] == [
+        picture["id"] for picture in pictures
+    ]
+    assert "loading" not in again.stderr, "nothing had to be drawn"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_walk_is_stopped_with_ctrl_c_and_goes_on(model: Path, tmp_path: Path, gpsdream_home: Path) -> None:
+    out = tmp_path / "walk"
+    ask = ("walk", "--line", "Fifth Avenue", "--frames", "30", "--steps", "30", "--out", str(out))
+    command = [sys.executable, "-u", "-m", "gpsdream_app", *ask, "--model", str(model)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as started:
+        while started.poll() is None and not (out / "frames" / "00001.png").exists():
+            time.sleep(0.02)
+        os.killpg(started.pid, signal.SIGINT)
+        _, error = started.communicate()
+    assert started.returncode == 130, error
+    assert "the same command goes on from there" in error
+    before = {path.name: path.read_bytes() for path in (out / "frames").iterdir()}
+    assert 2 <= len(before) < 30
+    done = run(*ask, "--model", str(model), "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["finished"] == 30 and answer["drawn"] <= 30 - len(before)
+    assert all((out / "frames" / name).read_bytes() == data for name, data in before.items())
+    assert len(read_film(out / "walk.mp4")) == 30
+    assert (out / "strip.png").is_file()
 
 
 def test_a_model_that_is_damaged_is_a_sentence(tmp_path: Path) -> None:

@@ -13,10 +13,30 @@ import psutil
 import pytest
 from PIL import Image
 
+from gpsdream_app.domain.averages import (
+    AverageRequest,
+    LikenessRequest,
+    PatchesRequest,
+    PhotoAt,
+    RegionPlaces,
+    SeriesRequest,
+)
 from gpsdream_app.domain.errors import ErrorKind
-from gpsdream_app.domain.events import Cancelled, EngineState, Explained, Failed, Finished, Loading, Step
+from gpsdream_app.domain.events import (
+    Cancelled,
+    Compared,
+    EngineState,
+    Explained,
+    Failed,
+    Finished,
+    Loading,
+    PatchesFound,
+    PictureFinished,
+    Step,
+)
 from gpsdream_app.domain.explanations import ExplainRequest
 from gpsdream_app.domain.places import Place
+from gpsdream_app.domain.regions import Region, RegionKind
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.domain.results import Result
 from gpsdream_app.engine.client import ProcessEngine
@@ -26,6 +46,10 @@ from tests.engine.recorder import Recorder
 from tests.tiny_model import make_tiny_model
 
 PLACE = Place(40.7411, -73.9897, 118.0, "Flatiron")
+
+
+SQUARE = Region("Square", RegionKind.DRAWN, ((((40.74, -73.99), (40.74, -73.98), (40.75, -73.98)),),))
+PLACES = tuple(Place(40.7411 + 0.0004 * number, -73.9897, 118.0) for number in range(6))
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +148,76 @@ def test_a_running_job_stops_between_two_steps(engine: ProcessEngine, seen: Reco
     assert isinstance(seen.end_of(job_id), Cancelled)
     assert isinstance(seen.end_of(engine.submit(ask)), Finished)
     assert engine.pid == pid, "it stopped by itself"
+
+
+def test_an_average_of_one_place_is_the_picture_of_it(
+    engine: ProcessEngine, seen: Recorder, ask: GenerateRequest
+) -> None:
+    single = seen.end_of(engine.submit(replace(ask, place=PLACES[0], seed=4))).results[0]
+    regions = (RegionPlaces(SQUARE, PLACES[:1]), RegionPlaces(SQUARE, PLACES))
+    request = AverageRequest(regions, ask.prompt, seed=4, noises=2, steps=3, model=ask.model)
+    job_id = engine.submit(request)
+    results = seen.end_of(job_id).results
+    assert pixels(results[0]) == pixels(single)
+    assert len({pixels(result) for result in results}) == 4
+    assert [read_result(Path(result.path)) for result in results] == list(results)
+    assert results[3].request == request.picture(3)
+    assert {event.total for event in seen.of(job_id) if isinstance(event, Step)} == {12}
+
+
+def test_a_cancelled_average_keeps_what_is_finished(
+    engine: ProcessEngine, seen: Recorder, ask: GenerateRequest
+) -> None:
+    request = AverageRequest((RegionPlaces(SQUARE, PLACES),), noises=64, steps=3, model=ask.model)
+    job_id = engine.submit(request)
+    pid = engine.pid
+    kept = seen.first(PictureFinished, job_id).result
+    engine.cancel(job_id)
+    assert isinstance(seen.end_of(job_id), Cancelled)
+    assert read_result(Path(kept.path)) == kept
+    assert len([event for event in seen.of(job_id) if isinstance(event, PictureFinished)]) < 64
+    assert engine.pid == pid
+
+
+def test_a_series_that_was_killed_goes_on_with_the_same_pixels(
+    engine: ProcessEngine, seen: Recorder, ask: GenerateRequest
+) -> None:
+    places = tuple(Place(40.7411 + 0.0001 * number, -73.9897, 118.0) for number in range(40))
+    request = SeriesRequest(places, prompt=ask.prompt, seed=2, steps=20, model=ask.model)
+    dying = engine.submit(request)
+    seen.wait(lambda event: isinstance(event, PictureFinished) and event.job_id == dying and event.index == 2)
+    assert engine.pid
+    os.kill(engine.pid, signal.SIGKILL)
+    assert seen.end_of(dying).failure.kind is ErrorKind.ENGINE_DIED
+    before = {event.index: event.result for event in seen.of(dying) if isinstance(event, PictureFinished)}
+    assert sorted(before) == list(range(len(before))) and 3 <= len(before) < 40
+    again = engine.submit(request)
+    assert seen.end_of(again).results == ()
+    told = [event for event in seen.of(again) if isinstance(event, PictureFinished)]
+    assert [event.index for event in told] == list(range(40))
+    assert all(told[index].result == result for index, result in before.items())
+    assert told[39].result.job_id == again
+    assert told[39].result.photo_distance is not None and told[39].result.typicality_rank is None
+    alone = seen.end_of(engine.submit(replace(ask, place=places[39], seed=2, steps=20))).results[0]
+    assert pixels(told[39].result) == pixels(alone)
+    third = engine.submit(request)
+    seen.end_of(third)
+    assert "step" not in seen.names(third)
+
+
+def test_pictures_are_compared_and_patches_found(engine: ProcessEngine, seen: Recorder, ask: GenerateRequest) -> None:
+    drawn = seen.end_of(engine.submit(replace(ask, count=3))).results
+    job_id = engine.submit(LikenessRequest(tuple(result.path for result in drawn), model=ask.model))
+    assert isinstance(seen.end_of(job_id), Finished)
+    likeness = seen.first(Compared, job_id).likeness
+    assert len(likeness.distances) == 3 and likeness.features
+    assert all(likeness.distances[index][index] == pytest.approx(0, abs=1e-5) for index in range(3))
+    photos = tuple(PhotoAt(result.path, place) for result, place in zip(drawn, PLACES, strict=False))
+    job_id = engine.submit(PatchesRequest(SQUARE, photos, count=2, model=ask.model))
+    assert isinstance(seen.end_of(job_id), Finished)
+    found = seen.first(PatchesFound, job_id).patches
+    assert found.photos_looked_at == 3
+    assert all(Path(patch.picture).is_file() for patch in found.patches)
 
 
 def test_killing_the_process_in_mid_draw_costs_one_job(

@@ -38,6 +38,7 @@ def gpsdream(*arguments: str, environment: dict[str, str] | None = None) -> subp
         "import gpsdream_app.cli as c; c.main(['generate', '--help'])",
         "import gpsdream_app.commands.generate, gpsdream_app.commands.models, gpsdream_app.commands.train",
         "import gpsdream_app.commands.explain",
+        "import gpsdream_app.commands.average, gpsdream_app.commands.walk, gpsdream_app.commands.regions",
     ],
 )
 def test_nothing_heavy_is_loaded(code: str) -> None:
@@ -50,7 +51,19 @@ def test_help_names_every_command_and_exit_code() -> None:
     done = gpsdream("--help")
     assert done.returncode == 0
     assert not done.stderr
-    for word in ("gui", "generate", "explain", "photos", "train", "models", "doctor", "130"):
+    for word in (
+        "gui",
+        "generate",
+        "explain",
+        "average",
+        "walk",
+        "regions",
+        "photos",
+        "train",
+        "models",
+        "doctor",
+        "130",
+    ):
         assert word in done.stdout
 
 
