@@ -110,6 +110,23 @@ def made_up_report(caption: str = "a mansion, a tree", **changes: Any) -> tuple[
             }
         ],
         "side": {"agreement": figure(0.9, 0.05, 100), "pictures": 100, "points": 50},
+        "neighbourhoods": {
+            "names": [f"south of {caption}", "north"],
+            "photos": [6, 7],
+            "prompt": "building",
+            "chance": 0.5,
+            "rows": [
+                {
+                    "row": name,
+                    "label": f"row {name}",
+                    "share": figure(0.6, 0.1, 24),
+                    "by_neighbourhood": [0.5, 0.7],
+                    "confusion": [[6, 6], [4, 8]],
+                }
+                for name in ("the real photo", "ours", "ours, without text", "text + address")
+            ],
+            "above_address": figure(0.2, 0.1, 24),
+        },
         "typicality": {
             "own": figure(0.004, 0.001),
             "other": figure(0.001, 0.001),

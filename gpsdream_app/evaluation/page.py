@@ -175,6 +175,7 @@ def page(data: Mapping[str, Any], shown: Shown) -> str:
         _quality(data),
         _words(data),
         _side(data),
+        _neighbourhoods(data),
         _guidance(data),
         _typicality(data),
         _footer(data, shown),
@@ -427,6 +428,40 @@ def _side(data: Mapping[str, Any]) -> str:
         f"looks most like the picture is of the side that was asked for in <b>{100 * share['value']:.0f}&nbsp;%</b> of "
         f"{share['count']} pictures ({100 * share['low']:.0f} to {100 * share['high']:.0f}&nbsp;%; chance is "
         "50&nbsp;%).</p>"
+    )
+
+
+def _neighbourhoods(data: Mapping[str, Any]) -> str:
+    found = data.get("neighbourhoods") or {}
+    if not found:
+        return ""
+    head = "".join(
+        f"<th>{escape(name)}<br>{count} photographs</th>"
+        for name, count in zip(found["names"], found["photos"], strict=True)
+    )
+    body = []
+    for row in found["rows"]:
+        share = row["share"]
+        bar = plots.interval_bar(share["value"], share["low"], share["high"], (0.0, 1.0), _css(row["row"]))
+        cells = "".join(f'<td class="figure">{100 * value:.0f}&nbsp;%</td>' for value in row["by_neighbourhood"])
+        body.append(
+            f'<tr class="{"ours" if row["row"] == "ours" else ""}"><td><span class="key {_css(row["row"])}"></span>'
+            f'{escape(row["label"])}</td><td class="figure">{100 * share["value"]:.0f}&nbsp;%<span class="range">'
+            f"{100 * share['low']:.0f} to {100 * share['high']:.0f}&nbsp;%</span>{bar}</td>{cells}</tr>"
+        )
+    gain = found["above_address"]
+    drawn = found["rows"][-1]["share"]["count"]
+    return (
+        "<h2>Neighbourhoods</h2><p>A linear classifier has learned from real photographs what each neighbourhood "
+        "looks like. How often does it find the right one for single pictures that were drawn there? Of "
+        f"{len(found['names'])} neighbourhoods a guess finds {100 * found['chance']:.0f}&nbsp;%; words and place lie "
+        f"<b>{number(100 * gain['value'], 0)} points</b> above words and address ({number(100 * gain['low'], 0)} to "
+        f"{number(100 * gain['high'], 0)}).</p>"
+        f'<div class="wide"><table><thead><tr><th></th><th>right</th>{head}</tr></thead><tbody>{"".join(body)}</tbody>'
+        f'</table></div><p class="small">Every way drew {drawn} pictures of “{escape(found["prompt"])}”, at places of '
+        "photographs, from the same noise. Every neighbourhood counts the same. The classifier learned from "
+        "photographs that the model learned from, too; how far it can be trusted on others, the first row says: each "
+        "of these was judged by one that had not seen the photograph.</p>"
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.evaluation.baselines import Row
+from gpsdream_app.evaluation.neighbourhoods import PASSES as NEIGHBOURHOOD_PASSES
 
 MOST_QUESTIONS, MOST_WORD_PLACES = 2_000, 2_000
 DRAWN_ROWS = (
@@ -85,6 +86,7 @@ class Plan:
         variant_questions: that every way of guiding is measured on.
         word_places: places at which every word is asked for.
         side_places: places at which both sides of the street are drawn.
+        neighbourhood_pictures: of each way to draw, spread over the neighbourhoods.
         random_side: random places along one side of the picture grid.
         typical_photos: held-out crops whose typicality is measured.
         typical_others: other places that each is held against.
@@ -102,6 +104,7 @@ class Plan:
     variant_questions: int = 24
     word_places: int = 48
     side_places: int = 50
+    neighbourhood_pictures: int = 96
     random_side: int = 5
     typical_photos: int = 27
     typical_others: int = 3
@@ -132,6 +135,7 @@ class Plan:
             "variants": 5 * self.variant_questions * rough * 3,
             "words": self.word_places * rough * (3 * words + 2) if words else 0,
             "side": self.side_places * 2 * rough * 2,
+            "neighbourhoods": self.neighbourhood_pictures * steps * NEIGHBOURHOOD_PASSES,
             "typicality": self.typical_photos * self.typical_draws * 2 * (1 + self.typical_others),
             # How many cells there are is known only with the photos; that of the embedded model has about so many.
             "locating": self.located_photos * self.located_draws * 100,
@@ -153,6 +157,7 @@ QUICK = Plan(
     variant_questions=4,
     word_places=6,
     side_places=12,
+    neighbourhood_pictures=24,
     random_side=3,
     typical_photos=8,
     typical_others=2,

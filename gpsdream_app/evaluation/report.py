@@ -34,6 +34,14 @@ def interval_words(figure: Mapping[str, Any] | None, digits: int) -> str:
     return f"{number(figure['value'], digits)} ({number(figure['low'], digits)} to {number(figure['high'], digits)})"
 
 
+def percent_words(figure: Mapping[str, Any] | None) -> str:
+    """A share and its interval in per cent: "12 % (8 to 17)"; a dash where there is none."""
+    if figure is None or figure.get("value") is None:
+        return "–"
+    value, low, high = (100 * figure[name] for name in ("value", "low", "high"))
+    return f"{number(value, 0)} % ({number(low, 0)} to {number(high, 0)})"
+
+
 def used_columns(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, int]]:
     """The columns of the table that any row has a figure for."""
     return [column for column in COLUMNS if any(row.get(column[0]) for row in rows)]
@@ -79,6 +87,14 @@ def plain_table(data: Mapping[str, Any]) -> str:
         body = [
             [labels.get(name, name), *(interval_words(row.get(key), digits) for key, _, digits in QUALITY)]
             for name, row in rows.items()
+        ]
+        lines += ["", *_lines([header, *body])]
+    found = data.get("neighbourhoods") or {}
+    if found:
+        header = ["right neighbourhood", "share", *found["names"]]
+        body = [
+            [row["label"], percent_words(row["share"]), *(f"{100 * share:.0f} %" for share in row["by_neighbourhood"])]
+            for row in found["rows"]
         ]
         lines += ["", *_lines([header, *body])]
     if data["words"]:

@@ -26,6 +26,7 @@ from gpsdream_app.domain.requests import MAX_PROMPT_CHARACTERS, MAX_SEED, Genera
 from gpsdream_app.domain.results import Result
 from gpsdream_app.evaluation.baselines import FOUND_ROWS, Row, address_of, conditions_of
 from gpsdream_app.evaluation.drawing import Artist, Guidance, Progress
+from gpsdream_app.evaluation.neighbourhoods import told_apart
 from gpsdream_app.evaluation.page import Shown, write_page
 from gpsdream_app.evaluation.plan import EvaluationSettings, Plan, plan_of
 from gpsdream_app.evaluation.questions import (
@@ -46,6 +47,7 @@ from gpsdream_app.evaluation.sections import (
     findings,
     guidance_variants,
     located_by_loss,
+    neighbourhood_findings,
     probe_words,
     quality,
     random_places,
@@ -316,6 +318,8 @@ class Evaluation:
             found = crops if not settings.seen_too else standing_crops(prepared, inside, self.card.image_size)
             data["side"] = sides_of_the_street(artist, scorer, judges.gps, found, points, rough, settings.seed)
         part_done("side")
+        self._neighbourhoods(data, artist, scorer, prepared, sides, address)
+        part_done("neighbourhoods")
 
         progress.stage("measuring typicality")
         data["typicality"] = typicality_of_places(artist, asked, inside, plan, settings.seed)
@@ -329,6 +333,35 @@ class Evaluation:
         shown.learned = [frame.to_metres(photo.lat, photo.lon) for photo in sides.learned if photo not in photos]
         shown.asked = [frame.to_metres(photo.lat, photo.lon) for photo in photos]
         return data, shown
+
+    def _neighbourhoods(
+        self,
+        data: dict[str, Any],
+        artist: Artist,
+        scorer: Scorer,
+        prepared: PreparedPhotos,
+        sides: Sides,
+        address: Callable[[Place], str] | None,
+    ) -> None:
+        """Whether pictures look like their neighbourhood; a sentence where that cannot be said."""
+        self.progress.stage("telling neighbourhoods apart")
+        learned, held_out = (
+            standing_crops(prepared, photos, self.card.image_size) for photos in (sides.learned, sides.held_out)
+        )
+        data["neighbourhoods"], reason = told_apart(
+            artist,
+            scorer,
+            learned,
+            held_out,
+            load_city(self.card.city) if self.card.city in list_cities() else None,
+            address,
+            self.plan.neighbourhood_pictures,
+            artist.guidance,
+            self.settings.seed,
+        )
+        if reason:
+            self.warnings.append(reason)
+        data["findings"] += neighbourhood_findings(data["neighbourhoods"])
 
     def _title(self) -> str:
         quick = " (quick look)" if self.settings.quick else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -223,6 +223,22 @@ def findings(answers: Answers) -> list[dict[str, Any]]:
                 f"place lies {gain.value:+.2f} ({gain.low:+.2f} to {gain.high:+.2f}) from the best other row.",
             )
     return found
+
+
+def neighbourhood_findings(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the probe of neighbourhoods says, as a sentence with the paired figure that it rests on."""
+    if not found:
+        return []
+    shares = {row["row"]: 100 * row["share"]["value"] for row in found["rows"]}
+    gain = found["above_address"]
+    low, high = (f"{100 * gain[end]:+.0f}".replace("-", "−") for end in ("low", "high"))
+    text = (
+        f"A probe of real photos finds the right one of {len(found['names'])} neighbourhoods for "
+        f"{shares[str(Row.OURS)]:.0f}\u00a0% of single pictures drawn from words and place, and for "
+        f"{shares[str(Row.TEXT_AND_ADDRESS)]:.0f}\u00a0% of those from words and address (difference {low} to {high} "
+        f"points; chance is {100 * found['chance']:.0f}\u00a0%)."
+    )
+    return [{"name": "neighbourhoods_above_address", **gain, "text": text}]
 
 
 def recall_by_row(answers: Answers) -> dict[str, Any]:

@@ -102,6 +102,7 @@ def test_every_section_is_there_and_an_empty_one_is_not() -> None:
         "Quality and variety",
         "Words that it obeys",
         "Both sides of the street",
+        "Neighbourhoods",
         "The guidance weights",
         "Typicality",
         "What was trained on what",
@@ -114,6 +115,7 @@ def test_every_section_is_there_and_an_empty_one_is_not() -> None:
         "variants": [],
         "words": [],
         "side": {},
+        "neighbourhoods": {},
         "typicality": {},
     }
     data, shown = made_up_report(**nothing)

@@ -98,7 +98,10 @@ def test_the_report_is_a_page_json_a_table_and_pictures(finished: tuple[Path, ob
     # The probe knows trees and lamps; the model offers trees, too.
     assert [word["word"] for word in data["words"]] == ["tree"]
     assert data["words"][0]["probe"] is None
-    assert data["warnings"] == []
+    # Two neighbourhoods of six photographs would be needed; eight were learned from along one kilometre.
+    assert data["neighbourhoods"] == {}
+    [warning] = data["warnings"]
+    assert warning.startswith("Fewer than two neighbourhoods have 6 photographs")
     table = (page.parent / "table.txt").read_text(encoding="utf-8")
     assert data["title"] in table
     assert all(row["label"] in table for row in data["rows"])
