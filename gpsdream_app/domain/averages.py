@@ -15,6 +15,9 @@ from gpsdream_app.domain.regions import Region
 from gpsdream_app.domain.requests import DEFAULT_MODEL, MAX_PICTURES, MAX_SEED, GenerateRequest
 
 MAX_PLACES = 4096
+DEFAULT_PLACES = 32
+# Of as many: a quarter of the time, for an error that docs/averages.md gives. Eq 8 itself is a subset of None.
+DEFAULT_SUBSET = 8
 MAX_REGIONS = 200
 MAX_FRAMES = 10_000
 
