@@ -11,6 +11,7 @@ from diffusers import DDIMScheduler
 from gpsdream_app.domain.averages import AverageRequest, RegionPlaces, Sampling, SeriesKind, SeriesRequest
 from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.regions import Region, RegionKind
+from gpsdream_app.generation import average
 from gpsdream_app.generation.average import MeanOverPlaces, random_subsets
 from gpsdream_app.generation.draw import DrawingCancelled, Painter
 from gpsdream_app.models.conditions import predict
@@ -151,6 +152,21 @@ def test_the_full_mean_is_the_double_loop(pipeline: GPSDiffusionPipeline, order:
 def test_the_order_of_the_places_does_not_matter(pipeline: GPSDiffusionPipeline) -> None:
     one, other = (latents(pipeline, MeanOverPlaces(places)) for places in (PLACES, PLACES[::-1]))
     assert np.allclose(one, other, atol=1e-4 * np.abs(one).max())
+
+
+def test_passes_do_not_grow_with_the_places(pipeline: GPSDiffusionPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The memory of a pass is that of its rows.
+    sizes: list[int] = []
+
+    def counted(unet: object, noisy: torch.Tensor, *more: object) -> torch.Tensor:
+        sizes.append(len(noisy))
+        return torch.zeros_like(noisy)
+
+    monkeypatch.setattr(average, "predict", counted)
+    many = [Place(40.74 + 0.0001 * number, -73.98) for number in range(150)]
+    latents(pipeline, MeanOverPlaces(many))
+    assert sum(sizes) == 3 * (150 + 2)
+    assert max(sizes) <= average.ROWS
 
 
 def test_many_prompts_do_not_go_with_one_average(pipeline: GPSDiffusionPipeline) -> None:
