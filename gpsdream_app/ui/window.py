@@ -68,6 +68,8 @@ PANEL_SMALLEST = 360
 PANEL_WIDEST_SHARE = 0.36
 FORM_HEIGHT = 360  # of everything in the panel but the picture
 SEARCH_WIDTH = 440
+MAP_SMALLEST = 360
+MAP_SMALLEST_BESIDE = 280  # beside the neighbourhoods, which need more than the panel does
 MAP_SHARE = 0.36  # of the width, beside the neighbourhoods
 MAP_WIDEST = 720
 TOOLS_CORNER = SPACE_3
@@ -90,7 +92,7 @@ class MapArea(QWidget):
         self._tools: QWidget | None = None
         map_widget.setParent(self)
         search.setParent(self)
-        self.setMinimumWidth(360)
+        self.setMinimumWidth(MAP_SMALLEST)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Fill with the map, and keep the search in its corner."""
@@ -507,6 +509,7 @@ class MainWindow(QMainWindow):
         for widget in (self.filmstrip, self.panel):
             widget.setVisible(not to_neighbourhoods)
         places.setVisible(to_neighbourhoods)
+        self.map_area.setMinimumWidth(MAP_SMALLEST_BESIDE if to_neighbourhoods else MAP_SMALLEST)
         self.map_area.show_tools(places.tools if to_neighbourhoods else None)
         if to_neighbourhoods:
             self._split()

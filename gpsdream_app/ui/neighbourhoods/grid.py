@@ -25,7 +25,7 @@ from gpsdream_app.ui.phrases import one_line, tooltip
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import RADIUS, SPACE_1, SPACE_2, SPACE_3, TYPE_SMALL
 
-NARROWEST, WIDEST = 148, 300
+NARROWEST, WIDEST = 148, 420
 WORDS = 44  # below the picture
 
 

@@ -11,7 +11,7 @@ from gpsdream_app.ui.phrases import one_line, tooltip
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import SPACE_2, SPACE_3, TYPE_SMALL
 
-LARGEST_CELL = 58
+LARGEST_CELL = 72
 TREE_SHARE = 0.2
 NAME_SHARE = 0.24
 ASLANT = 56  # of the last name below the matrix, to the right of it

@@ -9,6 +9,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from gpsdream_app.ui.desktop import show_in_folder
+from gpsdream_app.ui.neighbourhoods.averages import Card
 from gpsdream_app.ui.neighbourhoods.compare import CompareView
 from gpsdream_app.ui.neighbourhoods.grid import Sheet
 from gpsdream_app.ui.neighbourhoods.insights import Insight, Stage
@@ -170,6 +171,9 @@ class RegionPage(QWidget):
             tooltip(self.tr("What makes it look like itself: the most typical parts of your own photos from there"))
         )
         self.typical.clicked.connect(self.show_typical)
+        self.mean = IconButton(theme, "area", self.tr("Mean of all noises"), parent=self)
+        self.mean.setCheckable(True)
+        self.mean.toggled.connect(lambda _: self.refresh())
         self.again = IconButton(theme, "remix", self.tr("Draw it again from this noise"), parent=self)
         self.again.clicked.connect(lambda: self._averages.draw([self.region_id], again=True))
         self.other = IconButton(theme, "dice", self.tr("Draw it from another noise"), parent=self)
@@ -183,7 +187,7 @@ class RegionPage(QWidget):
             button.setAutoExclusive(True)
             row.addWidget(button)
         row.addStretch()
-        for icon_button in (self.again, self.other, self.save):
+        for icon_button in (self.mean, self.again, self.other, self.save):
             row.addWidget(icon_button)
         return row
 
@@ -215,15 +219,15 @@ class RegionPage(QWidget):
         parts = [
             one_line(wish.concept),
             photos_text(card.listed.photos),
-            self.tr("noise {0} of {1}").format(noise + 1, wish.noises) if wish.noises > 1 else "",
+            self._noise_text(),
         ]
         self.facts.setText(" · ".join(part for part in parts if part))
         other = self._averages.card(self._second)
-        image = card.image(noise)
+        self.mean.setVisible(wish.noises > 1)
         self.view.show_images(
-            image if not image.isNull() else card.preview,
+            self._image(card),
             card.listed.name,
-            other.image(noise) if other else QImage(),
+            self._image(other) if other else QImage(),
             other.listed.name if other else "",
         )
         others = [c for c in self._averages.done if c.listed.id != self.region_id]
@@ -237,6 +241,21 @@ class RegionPage(QWidget):
         self.save.setEnabled(has)
         for button in (self.again, self.other):
             button.setEnabled(not self._averages.working)
+
+    def _noise_text(self) -> str:
+        noise, count = self._averages.noise, self._averages.wish.noises
+        if count < 2:
+            return ""
+        if self.mean.isChecked():
+            return self.tr("mean of {0} noises").format(count)
+        return self.tr("noise {0} of {1}").format(noise + 1, count)
+
+    def _image(self, card: Card) -> QImage:
+        """Return what is shown of a region: the picture of a noise, the mean of all, or what is being drawn."""
+        if self._averages.wish.noises > 1 and self.mean.isChecked():
+            return self._averages.mean_image(card.listed.id)
+        image = card.image(self._averages.noise)
+        return image if not image.isNull() else card.preview
 
     def show_variety(self) -> None:
         """Show single draws behind the average."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 MAX_REMEMBERED = 200
+FIRST_STREET = "Fifth Avenue"
 
 
 class Export(StrEnum):
@@ -68,6 +69,7 @@ class Neighbourhoods(QObject):
         self.averages.restore(Wish.from_dict(self._remembered.get("wish")))
         self._restore_walk()
         self.book.read.connect(self.opened)
+        self.book.read.connect(self._begin_walk)
         self.book.failed.connect(self._failed)
         self.book.said.connect(self._say)
         self.averages.failed.connect(self._failed_to_draw)
@@ -104,8 +106,6 @@ class Neighbourhoods(QObject):
             chosen = [str(value) for value in remembered] if isinstance(remembered, list) and remembered else None
         self.averages.forget_places()
         self.book.open(session.city, card.coverage, chosen)
-        if self._remembered.get("street") and not self.walk.line:
-            self.walk.take_street(str(self._remembered["street"]))
 
     def close(self) -> None:
         """Remember what was chosen, and end the background work."""
@@ -150,6 +150,14 @@ class Neighbourhoods(QObject):
         if isinstance(rate, float) and 0 < rate < 1000:
             self.averages.rate = rate
         walk.restore(data.get("frames"), data.get("side"), data.get("walk"))
+
+    def _begin_walk(self) -> None:
+        """Take the street of the last time, else one to begin with; frames that were drawn are found again."""
+        if not self.walk.line:
+            for street in (self._remembered.get("street"), FIRST_STREET):
+                if street in self.book.streets:
+                    self.walk.take_street(str(street))
+                    return
 
     def _model_changed(self, *_: object) -> None:
         if self._wanted:

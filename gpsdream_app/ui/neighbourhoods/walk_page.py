@@ -31,7 +31,6 @@ from gpsdream_app.ui.widgets import (
 
 TILE = 72
 PAUSE_MILLISECONDS = 450
-FIRST_STREET = "Fifth Avenue"
 
 
 class WalkForm(QWidget):
@@ -132,9 +131,6 @@ class WalkForm(QWidget):
             self.street.setCompleter(completer)
             completer.activated.connect(lambda _: self._take_street())
             self.street.blockSignals(False)
-            if not self._walk.line and FIRST_STREET in names:
-                # Something to begin with.
-                self._walk.take_street(FIRST_STREET)
         self.refresh()
 
     def _show_words(self, *_: object) -> None:

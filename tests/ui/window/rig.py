@@ -239,4 +239,5 @@ class Rig:
         if shiboken6.isValid(self.window):
             self.window.close()
             self.window.deleteLater()
-        self.session.deleteLater()
+        if shiboken6.isValid(self.session):
+            self.session.deleteLater()
