@@ -384,8 +384,9 @@ class WalkPage(QWidget):
         self.play.setEnabled(drawn > 1)
         self.scrubber.setEnabled(count > 1)
         self.scrubber.show_range(0, max(1, count - 1))
-        for widget in (self.view, self.strip, self.play, self.scrubber, self.number):
-            widget.setVisible(drawn > 0)
+        player: tuple[QWidget, ...] = (self.view, self.strip, self.play, self.scrubber, self.number)
+        for part in player:
+            part.setVisible(drawn > 0)
         self.empty.setVisible(drawn == 0)
         self.empty.setText(
             self.tr("The pictures appear here while they are drawn.")
