@@ -35,19 +35,26 @@ def frequencies_for_box(box: Box, target_metres: float = 20.0) -> tuple[int, int
     return x, y
 
 
-def positional_encoding(values: torch.Tensor, octaves: int) -> torch.Tensor:
+def positional_encoding(values: torch.Tensor, octaves: int, deviations: torch.Tensor | None = None) -> torch.Tensor:
     """NeRF's positional encoding: sin and cos of 2^k pi v, k = 0 .. octaves - 1.
 
     Args:
         values: (batch,), in [-1, 1].
         octaves: number of frequencies.
+        deviations: (batch,), standard deviations of what is known of the values only so well; the encoding is then
+            the mean over a normal distribution, exp(-(2^k pi d)^2 / 2) times that of its middle (Barron et al. 2021,
+            Eq 14), so that fine octaves fade.
 
     Returns:
         (batch, 2 * octaves).
     """
     scale = math.pi * 2.0 ** torch.arange(octaves, device=values.device, dtype=torch.float32)
     angles = values.float()[:, None] * scale
-    return torch.cat([angles.sin(), angles.cos()], dim=1)
+    waves = torch.cat([angles.sin(), angles.cos()], dim=1)
+    if deviations is None:
+        return waves
+    kept = torch.exp(-0.5 * (deviations.float()[:, None] * scale).square())
+    return waves * torch.cat([kept, kept], dim=1)
 
 
 def heading_encoding(headings: torch.Tensor, harmonics: int) -> torch.Tensor:
@@ -164,17 +171,32 @@ class LocationEncoder(ModelMixin, ConfigMixin):
         return Box(self.config.south, self.config.west, self.config.north, self.config.east)
 
     @property
+    def _sides(self) -> tuple[float, float]:
+        """Width and height of the box in metres; normalised, both are 2."""
+        box = self.box
+        width = (box.east - box.west) * METRES_PER_DEGREE * math.cos(math.radians(box.centre[0]))
+        return width, (box.north - box.south) * METRES_PER_DEGREE
+
+    @property
     def token_count(self) -> int:
         """Number of tokens per place: 2, or 3 with the heading."""
         return 3 if self.config.has_heading else 2
 
-    def forward(self, lat: torch.Tensor, lon: torch.Tensor, heading: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(
+        self,
+        lat: torch.Tensor,
+        lon: torch.Tensor,
+        heading: torch.Tensor | None = None,
+        *,
+        radius: torch.Tensor | float = 0.0,
+    ) -> torch.Tensor:
         """Encode places.
 
         Args:
             lat: (batch,), degrees, float64 or float32; NaN for no place. On any device: some have no float64.
             lon: (batch,), degrees; NaN for no place.
             heading: (batch,), degrees; NaN for no heading; None for none at all.
+            radius: metres, (batch,) or one for all: how well the places are known, as two standard deviations.
 
         Returns:
             (batch, token_count, token_width); what is missing is zero.
@@ -185,9 +207,11 @@ class LocationEncoder(ModelMixin, ConfigMixin):
         device = self.x_token.hidden.weight.device
         known = (torch.isfinite(x) & torch.isfinite(y))[:, None].to(device)
         x, y = (torch.nan_to_num(value).clamp(-1, 1).float().to(device) for value in (x, y))
+        radii = torch.as_tensor(radius, dtype=torch.float64).expand(len(lat)).clamp(max=1e6)
+        deviations = [(radii / side).float().to(device) for side in self._sides]
         tokens = [
-            self.x_token(positional_encoding(x, config.x_octaves)) * known,
-            self.y_token(positional_encoding(y, config.y_octaves)) * known,
+            self.x_token(positional_encoding(x, config.x_octaves, deviations[0])) * known,
+            self.y_token(positional_encoding(y, config.y_octaves, deviations[1])) * known,
         ]
         if config.has_heading:
             if heading is None:
@@ -217,6 +241,20 @@ class LocationEncoder(ModelMixin, ConfigMixin):
             return None
         arguments = (values.double().cpu() for values in (lat, lon, heading))
         return self.place_map(*arguments, width=None if width is None else width.double().cpu(), finest=finest)
+
+    def radius_known(self, lat: torch.Tensor, lon: torch.Tensor, heading: torch.Tensor) -> torch.Tensor:
+        """How well the model can know places, metres, (batch,), float64 on the CPU: 0 where it has seen photos.
+
+        Elsewhere the side of the finest cells of the map that reach as far as the next street front that was seen.
+        Told no more than that, it draws what stands around there; told more, it would be asked for what no training
+        showed it.
+
+        Args:
+            lat, lon, heading: as for `forward`.
+        """
+        if not self.config.map_channels or not len(self.place_map.fronts):
+            return torch.zeros(len(lat), dtype=torch.float64)
+        return self.place_map.radius_known(*(values.double().cpu() for values in (lat, lon, heading)))
 
     def keep_cells(self, cells: Sequence[torch.Tensor]) -> None:
         """Let the place map keep other cells; see PlaceMap.keep_cells."""

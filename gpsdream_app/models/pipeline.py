@@ -209,7 +209,8 @@ class GPSDiffusionPipeline(DiffusionPipeline):
         Args:
             places: where.
             radius: metres within which the places are meant, one for all or each its own: levels of the map with
-                smaller cells are left out.
+                smaller cells are left out, and the tokens say no more. Where a model with a map has seen no photos, it
+                is more (see LocationEncoder.radius_known).
         """
 
         def column(values: list[float | None]) -> torch.Tensor:
@@ -217,8 +218,10 @@ class GPSDiffusionPipeline(DiffusionPipeline):
             return torch.tensor(numbers, dtype=torch.float64)
 
         columns = [column([getattr(place, name, None) for place in places]) for name in ("lat", "lon", "heading")]
-        tokens = self.location_encoder(*columns)
-        plane = self.location_encoder.read_map(*columns, finest=torch.as_tensor(radius))
+        radii = torch.as_tensor(radius, dtype=torch.float64).expand(len(places))
+        radii = radii.maximum(self.location_encoder.radius_known(*columns))
+        tokens = self.location_encoder(*columns, radius=radii)
+        plane = self.location_encoder.read_map(*columns, finest=radii)
         return Location(tokens, plane).to(self.unet.dtype)
 
     @property

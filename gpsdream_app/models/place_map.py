@@ -20,6 +20,7 @@ AROUND_METRES = 4.0  # cells smaller than this are read along the line only
 FRONT_TURN = math.radians(50.0)
 FRONT_BEYOND = 12.0  # metres past its ends
 FRONT_DEPTH = 18.0  # metres nearer to the front or further from it
+FRONT_APART = 4.0  # metres from the stretch that photos show at which a place still counts as shown
 
 
 class PlaceMap(nn.Module):
@@ -180,15 +181,7 @@ class PlaceMap(nn.Module):
         middle_east, middle_north = east + self.depth_metres * angle.sin(), north + self.depth_metres * angle.cos()
         if not len(self.fronts):
             return middle_east, middle_north, straight
-        lat, lon, heading, bearing, length = self.fronts.T
-        bearing = torch.deg2rad(bearing)
-        front_east = (lon - self.box.west) * self.metres_per_degree_lon
-        front_north = (lat - self.box.south) * METRES_PER_DEGREE
-        rel_east, rel_north = east[:, None] - front_east, north[:, None] - front_north
-        # Along the line that the camera moved on, and from it towards the street front.
-        onward = rel_east * bearing.sin() + rel_north * bearing.cos()
-        nearer = -rel_east * bearing.cos() + rel_north * bearing.sin()
-        turn = torch.remainder(angle[:, None] - torch.deg2rad(heading) + math.pi, 2 * math.pi) - math.pi
+        front_east, front_north, bearing, length, onward, nearer, turn = self._beside_fronts(east, north, angle)
         beyond = (onward.abs() - length / 2).clamp_min(0)
         fits = (turn.abs() < FRONT_TURN) & (beyond < FRONT_BEYOND) & (nearer.abs() < FRONT_DEPTH) & faced[:, None]
         apart = torch.where(fits, beyond + 0.1 * nearer.abs(), torch.inf)
@@ -205,6 +198,54 @@ class PlaceMap(nn.Module):
             torch.where(found, seen_north, middle_north),
             torch.where(found, along, straight),
         )
+
+    def _beside_fronts(self, east: torch.Tensor, north: torch.Tensor, angle: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """How cameras stand to the photos' lines.
+
+        Args:
+            east, north: (batch,), the cameras, metres from the box's south-west corner.
+            angle: (batch,), headings, radians.
+
+        Returns:
+            Of the lines, (fronts,): east and north of the middle in metres, bearing in radians, length in metres. Of
+            the cameras, (batch, fronts): metres along the line from its middle, metres from it towards the street
+            front, and by how much they turn from the photo's heading, -pi to pi.
+        """
+        lat, lon, heading, bearing, length = self.fronts.T
+        bearing = torch.deg2rad(bearing)
+        front_east = (lon - self.box.west) * self.metres_per_degree_lon
+        front_north = (lat - self.box.south) * METRES_PER_DEGREE
+        rel_east, rel_north = east[:, None] - front_east, north[:, None] - front_north
+        # Along the line that the camera moved on, and from it towards the street front.
+        onward = rel_east * bearing.sin() + rel_north * bearing.cos()
+        nearer = -rel_east * bearing.cos() + rel_north * bearing.sin()
+        turn = torch.remainder(angle[:, None] - torch.deg2rad(heading) + math.pi, 2 * math.pi) - math.pi
+        return front_east, front_north, bearing, length, onward, nearer, turn
+
+    def radius_known(self, lat: torch.Tensor, lon: torch.Tensor, heading: torch.Tensor) -> torch.Tensor:
+        """The side of the finest cells, metres, that reach from a place to the next street front photographed, be it
+        ahead or aside.
+
+        Args:
+            lat, lon, heading: as for `forward`.
+
+        Returns:
+            (batch,), float64: 0 where the place lies in front of one, infinite beyond the largest cells.
+        """
+        box = self.box
+        north = torch.nan_to_num((lat - box.south) * METRES_PER_DEGREE)
+        east = torch.nan_to_num((lon - box.west) * self.metres_per_degree_lon)
+        angle, faced = torch.deg2rad(torch.nan_to_num(heading)), torch.isfinite(heading)
+        *_, length, onward, nearer, turn = self._beside_fronts(east, north, angle)
+        # The front at one's back says nothing of the one ahead.
+        apart = torch.hypot(
+            (onward.abs() - length / 2).clamp_min(0), (nearer.abs() - FRONT_DEPTH).clamp_min(0)
+        ).masked_fill(faced[:, None] & (turn.abs() > math.pi - FRONT_TURN), torch.inf)
+        nearest = apart.min(dim=1).values
+        sides = torch.tensor([*sorted(self.cell_metres), math.inf], dtype=torch.float64)
+        reaching = sides[torch.searchsorted(sides, nearest).clamp(max=len(sides) - 1)]
+        known = torch.isfinite(lat) & torch.isfinite(lon)
+        return torch.where((nearest > FRONT_APART) & known, reaching, 0.0)
 
     def forward(
         self,

@@ -138,8 +138,10 @@ class Learner(nn.Module):
 
         places = [torch.where(keep.place, degrees, torch.nan) for degrees in (lat, lon)]
         places.append(torch.where(keep.heading, heading, torch.nan))
-        tokens = self.location_encoder(*places)
         finest = blurred_places(self.config.blur_place, self.location_encoder.config.map_cell_metres, count, generator)
+        # Without a map nothing was ever left out, so such models know places as well as their tokens say.
+        radius = finest if self.location_encoder.config.map_channels else 0.0
+        tokens = self.location_encoder(*places, radius=radius)
         location = Location(tokens, self.location_encoder.read_map(*places, width=metres, finest=finest))
 
         noisy = self.scheduler.add_noise(latents, noise, timesteps)

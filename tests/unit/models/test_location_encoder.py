@@ -36,6 +36,31 @@ def test_positional_encoding_is_the_formula() -> None:
         assert row == pytest.approx(expected, abs=1e-5)
 
 
+def test_a_value_known_only_roughly_is_encoded_as_the_mean_of_what_it_may_be() -> None:
+    torch.manual_seed(0)
+    deviation = 0.03
+    exact = positional_encoding(0.3 + deviation * torch.randn(400_000), 6).mean(dim=0)
+    rough = positional_encoding(torch.tensor([0.3]), 6, torch.tensor([deviation]))[0]
+    assert torch.allclose(rough, exact, atol=4e-3)
+    assert rough[5].abs() < 0.02 < rough[0].abs()  # fine octaves fade, coarse ones stay
+    assert torch.equal(
+        positional_encoding(torch.tensor([0.3]), 6, torch.zeros(1)), positional_encoding(torch.tensor([0.3]), 6)
+    )
+
+
+def test_within_a_wide_radius_places_are_all_alike() -> None:
+    made = encoder()
+    lat, lon, heading = degrees(40.731, 40.74), degrees(-73.996, -73.99), degrees(29.0, 29.0)
+    apart = [
+        (tokens[0] - tokens[1]).norm().item()
+        for tokens in (made(lat, lon, heading, radius=radius) for radius in (0.0, 200.0, math.inf))
+    ]
+    assert apart[0] > apart[1] > 10 * apart[2]
+    each = made(lat, lon, heading, radius=degrees(0.0, 200.0))
+    assert torch.equal(each[0], made(lat, lon, heading)[0])
+    assert torch.equal(each[1], made(lat, lon, heading, radius=200.0)[1])
+
+
 def test_headings_meet_at_north() -> None:
     around = heading_encoding(torch.tensor([0.0, 360.0, 359.999, 180.0]), 4)
     assert torch.allclose(around[0], around[1], atol=1e-5)

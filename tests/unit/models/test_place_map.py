@@ -171,3 +171,23 @@ def test_far_from_it_or_turned_away_a_photos_line_means_nothing(metres: float, h
     angle = math.radians(208.0)
     where = metres * math.sin(angle), metres * math.cos(angle)
     assert torch.equal(read(place_map(fronts=front()), *where, heading), read(place_map(), *where, heading))
+
+
+def test_a_place_is_known_as_far_as_the_next_front_that_was_photographed() -> None:
+    # One photo looks north over 100 m; the line of the camera runs from west to east.
+    made = place_map(fronts=[(LAT, LON, 0.0, 90.0, 100.0)])
+
+    def radius(east: float, north: float, heading: float) -> float:
+        lat = torch.tensor([LAT + north / METRES_PER_DEGREE], dtype=torch.float64)
+        lon = torch.tensor([LON + east / (METRES_PER_DEGREE * math.cos(math.radians(LAT)))], dtype=torch.float64)
+        return made.radius_known(lat, lon, torch.tensor([heading], dtype=torch.float64)).item()
+
+    assert radius(0, 0, 0) == radius(49, 5, 20) == radius(-49, -15, math.nan) == 0
+    assert radius(60, 0, 0) == 20  # 10 m past its end: the cells of 20 m reach that far
+    assert radius(0, 100, 0) == radius(100, 0, math.nan) == 200
+    assert radius(0, 500, 0) == math.inf
+    # Along the street one sees what stands at its sides; what is behind one's back says nothing.
+    assert radius(0, 0, 90) == 0
+    assert radius(0, 0, 180) == math.inf
+    nowhere = torch.tensor([math.nan], dtype=torch.float64)
+    assert made.radius_known(nowhere, nowhere, nowhere).item() == 0
