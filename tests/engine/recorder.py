@@ -9,7 +9,7 @@ from typing import Any
 from gpsdream_app.domain.events import TERMINAL_EVENTS, EngineChanged, Event
 from gpsdream_app.engine.base import Engine
 
-PATIENCE = 60.0  # seconds until a test gives up; nothing is measured by it
+PATIENCE = 240.0  # seconds until a test gives up; nothing is measured by it
 
 
 class Recorder:

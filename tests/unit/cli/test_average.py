@@ -170,6 +170,7 @@ def test_averages_that_cannot_be_are_a_sentence(
 def test_a_cancelled_average_keeps_and_exports_what_is_finished(
     run: Run, drawing: FakeEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    drawing.play_next(Script(step_seconds=0.3))
     interrupt_at(drawing, lambda event: isinstance(event, Step) and event.picture == 1)
     out = tmp_path / "out"
     assert run("average", "--region", "SoHo", "NoHo", "Midtown", "--places", "3", "--out", str(out)) == 130
@@ -242,6 +243,7 @@ def test_a_walk_is_frames_a_strip_and_a_film(
 def test_a_walk_goes_on_where_it_was_stopped(
     run: Run, drawing: FakeEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    drawing.play_next(Script(step_seconds=0.2))
     interrupt_at(drawing, lambda event: isinstance(event, PictureFinished) and event.index == 2)
     out = tmp_path / "out"
     ask = ("walk", "--line", LINE, "--frames", "8", "--out", str(out))
