@@ -17,7 +17,7 @@ from gpsdream_app.domain.events import PictureFinished
 from gpsdream_app.domain.model_card import Coverage, ModelCard
 from gpsdream_app.domain.places import Box, Place
 from gpsdream_app.domain.requests import MAX_SEED
-from gpsdream_app.domain.results import Result
+from gpsdream_app.domain.results import Result, picture_key
 from gpsdream_app.geo.city import CityMap
 from gpsdream_app.geo.regions import contains, sample_places
 from gpsdream_app.library.model_folders import find_model, weights_hash
@@ -73,6 +73,11 @@ class Card:
     def result(self, noise: int) -> Result | None:
         """The picture of a noise; None if it has not been drawn."""
         return self.results[noise] if noise < len(self.results) else None
+
+    @property
+    def there(self) -> list[tuple[int, Result]]:
+        """The noises that have a picture, each with it."""
+        return [(noise, result) for noise, result in enumerate(self.results) if result]
 
     def image(self, noise: int) -> QImage:
         """The pixels of a noise; a null picture if there are none."""
@@ -235,8 +240,17 @@ class Averages(QObject):
             if listed.id in found.places:
                 self._places[_places_key(listed, args.wish, args.card)] = found.places[listed.id]
                 self._planned[listed.id] = found.places[listed.id]
-                card.results = found.results[listed.id]
-                card.images = found.images[listed.id]
+                kept = {
+                    picture_key(result.request): (result, card.image(noise))
+                    for noise, result in card.there
+                    if result.request.model == args.model
+                }
+                card.results, card.images = found.results[listed.id], found.images[listed.id]
+                whole = args.wish.average((found.places[listed.id],), args.model, args.card)
+                for noise, result in enumerate(card.results):
+                    # A picture that is in sight stays so, even if the library could not take it in.
+                    if result is None and (again := kept.get(picture_key(whole.picture(noise)))):
+                        card.results[noise], card.images[noise] = again
             known = [result for result in card.results if result]
             if known and not self.rate_is_known:
                 self._learn_rate(known[-1])

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
 from gpsdream_app.ui.theme import Theme
-from gpsdream_app.ui.tokens import SPACE_1, SPACE_2
-from gpsdream_app.ui.widgets import IconButton, Shadow, label
+from gpsdream_app.ui.tokens import SPACE_1
+from gpsdream_app.ui.widgets import IconButton, Shadow
 
 POLYGON, RECTANGLE, LINE, EDIT = "polygon", "rectangle", "line", "edit"
 
 
 class MapTools(QFrame):
-    """A small card with a button per tool, and a line that says what to do next.
+    """A small card with a button per tool.
 
     Signals:
         tool_chosen: a tool was taken (`polygon`, `rectangle`, `line`); empty to put it away.
@@ -36,18 +36,11 @@ class MapTools(QFrame):
         self.line = self._button(theme, "route", self.tr("Draw a walk"), LINE)
         self.undo = IconButton(theme, "undo", self.tr("Undo the last change to your regions (Ctrl+Z)"), parent=self)
         self.undo.clicked.connect(self.undo_asked)
-        self.hint: QLabel = label("", "small", parent=self)
-        row = QHBoxLayout()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(SPACE_1, SPACE_1, SPACE_1, SPACE_1)
         row.setSpacing(SPACE_1)
         for button in (self.polygon, self.rectangle, self.line, self.undo):
             row.addWidget(button)
-        row.addStretch()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(SPACE_1, SPACE_1, SPACE_1, SPACE_1)
-        column.setSpacing(0)
-        column.addLayout(row)
-        column.addWidget(self.hint)
-        self.hint.setContentsMargins(SPACE_1, 0, SPACE_2, SPACE_1)
         self.show_tool("")
         self.show_undo(False)
 
@@ -61,7 +54,8 @@ class MapTools(QFrame):
         self._tool = tool
         for button, name in ((self.polygon, POLYGON), (self.rectangle, RECTANGLE), (self.line, LINE)):
             button.setChecked(tool == name)
-        self.hint.setText(
+        # The map itself says what to do next; this is for those who hear the window instead of seeing it.
+        self.setAccessibleDescription(
             {
                 POLYGON: self.tr("Click the corners. Enter or a double click closes, Esc ends."),
                 RECTANGLE: self.tr("Drag from corner to corner. Esc ends."),
@@ -69,9 +63,6 @@ class MapTools(QFrame):
                 EDIT: self.tr("Drag the corners. Enter keeps the new shape."),
             }.get(tool, "")
         )
-        self.hint.setVisible(bool(tool))
-        self.adjustSize()
-        self.size_changed.emit()
 
     def show_undo(self, possible: bool) -> None:
         """Show whether there is something to take back."""

@@ -568,7 +568,8 @@ class NeighbourhoodsPage(QFrame):
 
     def _show_export_menu(self) -> None:
         menu = self.export_menu()
-        menu.popup(self.export.mapToGlobal(QPoint(0, self.export.height() + SPACE_1)))
+        corner = self.export.mapToGlobal(QPoint(self.export.width(), self.export.height() + SPACE_1))
+        menu.popup(corner - QPoint(menu.sizeHint().width(), 0))
 
     def export_menu(self) -> Menu:
         """Return what the averages can be written as."""
@@ -585,7 +586,8 @@ class NeighbourhoodsPage(QFrame):
         menu.aboutToHide.connect(menu.deleteLater)
         menu.add(self.tr("Read regions from GeoJSON…"), "import", self._ask_import)
         menu.add(self.tr("Write the chosen regions as GeoJSON…"), "export", self._ask_export_regions)
-        menu.popup(beside.mapToGlobal(QPoint(0, beside.height())))
+        corner = beside.mapToGlobal(QPoint(beside.width(), beside.height()))
+        menu.popup(corner - QPoint(menu.sizeHint().width(), 0))
 
     def _ask_export(self, kind: Export) -> None:
         concept = "".join(c for c in self.state.averages.wish.concept if c.isalnum() or c in " -")[:40].strip()

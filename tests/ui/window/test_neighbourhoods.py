@@ -180,6 +180,23 @@ def test_a_failure_stands_in_the_panel_with_what_helps(make_rig: MakeRig) -> Non
     assert not page.notice.isVisible()
 
 
+def test_what_is_in_sight_stays_though_the_library_does_not_know_it(
+    places: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = places.enter_neighbourhoods()
+    choose_two(places, page)
+    monkeypatch.setattr(type(places.session.library), "find", lambda *_: None)
+    draw(places, page)
+    assert len(page.state.averages.done) == 2
+    row_click(page, named(page, "Murray Hill"))
+    places.settle()
+    assert len(page.state.averages.done) == 2
+    assert [card.listed.name for card in page.state.averages.missing] == ["Murray Hill"]
+    page.state.averages.change(concept="tree")
+    places.settle()
+    places.until(lambda: not page.state.averages.done)
+
+
 def test_a_region_without_photos_is_marked_and_not_hidden(places: Rig) -> None:
     page = places.enter_neighbourhoods()
     chelsea = named(page, "Chelsea")
@@ -258,7 +275,7 @@ def test_a_drawn_region_gets_a_name_is_averaged_and_comes_back_after_a_restart(m
     click(page.form.none)
     click(page.tools.polygon)
     assert rig.map.drawing == "polygon"
-    assert "corners" in page.tools.hint.text()
+    assert "corners" in page.tools.accessibleDescription()
     rig.map.region_drawn.emit("polygon", SQUARE)
     rig.map.stop_drawing()
     rig.settle()
