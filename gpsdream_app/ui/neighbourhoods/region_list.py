@@ -230,6 +230,11 @@ class RegionDelegate(QStyledItemDelegate):
         edit.setAccessibleName(self.tr("Name of the region"))
         return edit
 
+    def setEditorData(self, editor: QWidget, index: Index) -> None:
+        """Put the name into the field, but not over what is being written there."""
+        if not (isinstance(editor, QLineEdit) and editor.isModified()):
+            super().setEditorData(editor, index)
+
     def updateEditorGeometry(self, editor: QWidget, option: QStyleOptionViewItem, index: Index) -> None:
         """Put the field where the name stands."""
         editor.setGeometry(option.rect.adjusted(SPACE_2 + BOX + SPACE_1, 2, -SPACE_1, -2))
@@ -317,6 +322,9 @@ class RegionList(QListView):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Space and Enter check, Delete deletes a person's own region."""
+        if self.state() == QAbstractItemView.State.EditingState:
+            super().keyPressEvent(event)  # Enter ends the editing of a name; the field lets it through
+            return
         index = self.currentIndex()
         entry = index.data(ENTRY)
         if event.key() in (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter) and index.isValid():

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from gpsdream_app.domain.averages import AverageRequest, RegionPlaces, Sampling, SeriesKind, SeriesRequest
+from gpsdream_app.domain.averages import (
+    DEFAULT_SUBSET,
+    AverageRequest,
+    RegionPlaces,
+    Sampling,
+    SeriesKind,
+    SeriesRequest,
+)
 from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.requests import MAX_PROMPT_CHARACTERS, MAX_SEED
@@ -14,9 +21,9 @@ from gpsdream_app.ui.state import LIMITS
 
 PLACES = (1, 256)
 NOISES = (1, 8)
-SUBSET = 8
+
 FIRST_SEED = 1911
-GUESSED_SECONDS = 0.05  # of the network for one place at one step, until a picture has told better
+GUESSED_SECONDS = 0.018  # of the network for one place at one step, until a picture has told better
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,7 @@ class Wish:
     @property
     def subset(self) -> int | None:
         """Places that count at a step; None for all."""
-        return None if self.exact or self.places <= SUBSET else SUBSET
+        return None if self.exact or self.places <= DEFAULT_SUBSET else DEFAULT_SUBSET
 
     def average(self, regions: tuple[RegionPlaces, ...], model: str, card: ModelCard | None) -> AverageRequest:
         """Return the request for regions. Raises GPSDreamError if something is wrong."""

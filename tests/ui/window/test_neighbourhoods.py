@@ -11,9 +11,9 @@ from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QWidget
 
-from gpsdream_app.domain.averages import AverageRequest, Likeness
+from gpsdream_app.domain.averages import DEFAULT_SUBSET, AverageRequest, Likeness
 from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.requests import DEFAULT_MODEL
 from gpsdream_app.engine.fake import FakeEngine, Script
@@ -28,7 +28,7 @@ from gpsdream_app.ui.neighbourhoods.insights import Stage, arrange
 from gpsdream_app.ui.neighbourhoods.page import NeighbourhoodsPage
 from gpsdream_app.ui.neighbourhoods.region_list import ENTRY
 from gpsdream_app.ui.neighbourhoods.state import Export
-from gpsdream_app.ui.neighbourhoods.wish import SUBSET, Wish
+from gpsdream_app.ui.neighbourhoods.wish import Wish
 from gpsdream_app.ui.theme import ThemeChoice
 
 from .rig import HOSTILE, Rig
@@ -109,7 +109,7 @@ def test_drawing_fills_the_cards_and_the_map_with_the_same_noise(places: Rig) ->
     assert len(requests) == 6
     assert all(isinstance(request, AverageRequest) for request in requests)
     assert {request.seed for request in requests} == {Wish().seed}
-    assert {request.subset for request in requests} == {SUBSET}
+    assert {request.subset for request in requests} == {DEFAULT_SUBSET}
     assert [request.regions[0].region.name for request in requests] == [card.listed.name for card in cards]
     assert not page.form.draw.isEnabled()
     places.until(lambda: sum(region["picture"] is not None for region in places.map.regions) == 6)
@@ -281,9 +281,17 @@ def test_a_drawn_region_gets_a_name_is_averaged_and_comes_back_after_a_restart(m
     rig.settle()
     assert page.tools.tool == ""
     [own] = [listed for listed in page.state.book.listed if listed.group is Group.OWN]
-    page.form.list.model().setData(
-        page.form.list.regions.index(page.form.list.regions.row_of(own.id)), "Around the Flatiron"
-    )
+    editor = page.form.list.findChild(QLineEdit)
+    assert editor is not None
+    assert editor.text() == "My region 1"
+    QTest.keyClicks(editor, "Around the")
+    # Somebody clicks the map meanwhile; what is written stays.
+    rig.map.region_clicked.emit(named(page, "Chelsea").id)
+    rig.map.region_clicked.emit(named(page, "Chelsea").id)
+    QTest.keyClicks(editor, " Flatiron")
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    rig.until(lambda: page.state.book.get(own.id).name != "My region 1")
+    assert page.state.book.is_selected(own.id)
     rig.settle()
     assert page.state.book.get(own.id).name == "Around the Flatiron"
     draw(rig, page)
