@@ -33,7 +33,7 @@ TINY = ModelConfig(
     map_channels=0,
 )
 
-# With everything that the embedded model has: a place map, a codec of another stride, preconditioning.
+# With everything that the embedded model has: a place map, a codec of another stride, words in the time embedding.
 TINY_WITH_MAP = replace(
     TINY,
     image_size=48,
@@ -44,6 +44,7 @@ TINY_WITH_MAP = replace(
     map_features=(4, 4),
     map_cells=1024,
     map_hidden=8,
+    text_in_time=6,
 )
 
 

@@ -111,7 +111,8 @@ def predict(
     """One pass of the U-Net.
 
     Args:
-        unet: decides whether the location also joins the time embedding (class_embed_type "simple_projection").
+        unet: decides whether the location also joins the time embedding (class_embed_type "simple_projection"), and
+            how many numbers of the text's mean token do (what the projection takes beside the location).
         noisy: (batch, channels, h, w).
         timesteps: (batch,) or one for all.
         text: (batch, text tokens, width); zeros for no words.
@@ -124,7 +125,9 @@ def predict(
     timesteps = torch.as_tensor(timesteps, device=noisy.device).expand(len(noisy))
     arguments = {"encoder_hidden_states": torch.cat([text, location.tokens.to(text.dtype)], dim=1)}
     if unet.config.class_embed_type == "simple_projection":
-        arguments["class_labels"] = location.tokens.flatten(1).to(text.dtype)
+        place = location.tokens.flatten(1).to(text.dtype)
+        words = unet.config.projection_class_embeddings_input_dim - place.shape[1]
+        arguments["class_labels"] = torch.cat([place, text.mean(dim=1)[:, :words]], dim=1) if words else place
     inputs, skip, output = noisy, None, None
     if preconditioning is not None:
         scale, skip, output = preconditioning.factors(timesteps)

@@ -93,6 +93,7 @@ def build_small(
         box, config.text_width, config, has_heading=has_heading, base=False, metres=metres, fronts=fronts
     )
     in_time = config.location_in_time
+    in_time_width = config.text_width * location_encoder.token_count + config.text_in_time
     unet = UNet2DConditionModel(
         sample_size=config.image_size // config.codec_stride,
         in_channels=config.latent_channels + config.map_channels,
@@ -106,7 +107,7 @@ def build_small(
         attention_head_dim=config.unet_heads,
         norm_num_groups=16,
         class_embed_type="simple_projection" if in_time else None,
-        projection_class_embeddings_input_dim=config.text_width * location_encoder.token_count if in_time else None,
+        projection_class_embeddings_input_dim=in_time_width if in_time else None,
     )
     ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
     text_encoder = CLIPTextModel(

@@ -76,6 +76,8 @@ class ModelConfig:
         location_hidden: width of the location encoder's MLPs.
         target_metres: finest period of the location encoder.
         location_in_time: also add the location tokens to the time embedding (beyond the paper).
+        text_in_time: numbers of the mean text token that join them there, 0 to text_width. On few captions a small model
+            learns to attend to words too slowly; this way they reach every layer at once.
         map_channels: input channels of the U-Net that the place map fills (see models.place_map); 0 for no map.
         map_cell_metres: side of a cell of each of its levels, finest first.
         map_features: numbers per cell of each level.
@@ -104,6 +106,7 @@ class ModelConfig:
     location_hidden: int = 384
     target_metres: float = 20.0
     location_in_time: bool = True
+    text_in_time: int = 0
     map_channels: int = 32
     map_cell_metres: tuple[float, ...] = (0.5, 1.0, 2.0, 4.0, 8.0, 32.0, 128.0, 512.0)
     map_features: tuple[int, ...] = (12, 16, 16, 8, 8, 8, 8, 8)
@@ -244,6 +247,8 @@ class TrainConfig:
             raise _bad(f"“model.image_size” must be a multiple of {multiple}, not {model.image_size}.")
         if model.map_channels and len(model.map_features) != len(model.map_cell_metres):
             raise _bad("“model.map_features” must have a number for each of “model.map_cell_metres”.")
+        if not 0 <= model.text_in_time <= model.text_width:
+            raise _bad(f"“model.text_in_time” must be from 0 to the width of a token, not {model.text_in_time}.")
         if data.validation_by not in HOLD_OUT_BY:
             raise _bad(f"“data.validation_by” must be one of {', '.join(HOLD_OUT_BY)}, not “{data.validation_by}”.")
         if not 0 <= data.validation_share < 1:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from gpsdream_app.domain.places import Place
-from gpsdream_app.models.conditions import Preconditioning
-from tests.tiny_model import TINY_WITH_MAP, tiny_pipeline
+from gpsdream_app.models.conditions import Preconditioning, predict
+from tests.tiny_model import TINY, TINY_WITH_MAP, tiny_pipeline
 
 HERE, THERE = Place(40.7411, -73.9897, 118.0), Place(40.7711, -73.9677, 298.0)
 
@@ -56,3 +58,25 @@ def test_a_pipeline_with_map_and_preconditioning_draws_places() -> None:
     assert torch.equal(picture, draw(HERE, place_radius_with_words=50.0))
     plain = tiny_pipeline(config=TINY_WITH_MAP)
     assert plain.preconditioning is None
+
+
+def test_words_join_the_time_embedding_and_none_leave_it_alone() -> None:
+    pipeline = tiny_pipeline(config=replace(TINY, text_in_time=5))
+    unet = pipeline.unet
+    for name, parameter in unet.named_parameters():
+        if "attn2" in name:  # no attention to words: what is left is the way through the time embedding
+            torch.nn.init.zeros_(parameter)
+    noisy = torch.randn(1, 4, unet.config.sample_size, unet.config.sample_size)
+    nowhere = pipeline.encode_places([None])
+    words, others = pipeline.encode_text(["a mansion"]), pipeline.encode_text(["a church with trees"])
+    nothing = pipeline.encode_null_text(1)
+
+    @torch.no_grad()
+    def predicted(text: torch.Tensor) -> torch.Tensor:
+        return predict(unet, noisy, torch.tensor([500]), text, nowhere)
+
+    assert (predicted(words) - predicted(others)).abs().max() > 1e-4
+    with torch.no_grad():
+        unet.class_embedding.weight[:, -5:] = 0
+    assert torch.equal(predicted(words), predicted(others))
+    assert torch.equal(predicted(words), predicted(nothing))

@@ -140,6 +140,7 @@ def test_the_tokenizer_keeps_known_words_whole() -> None:
         ({"loop": {"steps": True}}, "recipe.loop.steps"),
         ({"data": []}, "must be an object"),
         ({"model": {"unet_channels": 3}}, "must be a list"),
+        ({"model": {"text_in_time": 193}}, "text_in_time"),
     ],
 )
 def test_a_wrong_recipe_names_the_setting(recipe: dict, words: str) -> None:
