@@ -76,8 +76,8 @@ class ModelConfig:
         location_hidden: width of the location encoder's MLPs.
         target_metres: finest period of the location encoder.
         location_in_time: also add the location tokens to the time embedding (beyond the paper).
-        text_in_time: numbers of the mean text token that join them there, 0 to text_width. On few captions a small model
-            learns to attend to words too slowly; this way they reach every layer at once.
+        text_in_time: numbers of the mean text token that join them there, 0 to text_width. With few captions a small
+            model learns to attend to words too slowly; this way they reach every layer at once.
         map_channels: input channels of the U-Net that the place map fills (see models.place_map); 0 for no map.
         map_cell_metres: side of a cell of each of its levels, finest first.
         map_features: numbers per cell of each level.
