@@ -27,7 +27,7 @@ class Figure:
     Attributes:
         name: what was measured.
         value: in `unit`.
-        unit: `s`, `MiB` or `per s`.
+        unit: `s`, `MiB`, `per s`, or `x` for a ratio.
         limit: what it must not exceed (for `per s`: must reach); None if there is none.
         note: how it was measured.
     """
@@ -78,7 +78,9 @@ class Watched:
             system tells, else once per process (RSS).
     """
 
-    def __init__(self, command: Sequence[str | Path], environment: dict[str, str]) -> None:
+    def __init__(
+        self, command: Sequence[str | Path], environment: dict[str, str], *, patience: float = LAST_RESORT_SECONDS
+    ) -> None:
         self.lines: list[tuple[float, str]] = []
         self.peak = 0
         started = time.monotonic()
@@ -99,7 +101,7 @@ class Watched:
         ]
         family = psutil.Process(process.pid)
         while process.poll() is None:
-            if time.monotonic() - started > LAST_RESORT_SECONDS:
+            if time.monotonic() - started > patience:
                 process.kill()
             self.peak = max(self.peak, family_bytes(family))
             time.sleep(SAMPLE_SECONDS)
