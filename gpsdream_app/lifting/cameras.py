@@ -217,6 +217,9 @@ class Scale:
         return np.asarray(points, dtype=np.float64) / self.metres - np.array([0.0, 0.0, self.foot])
 
 
+UNSCALED = Scale(known=False)
+
+
 def scale_of_height(height: float, fill: float = 1.6) -> Scale:
     """The scale at which a landmark of `height` metres is `fill` units high and centred in the field's box."""
     if not height > 0.0:

@@ -230,7 +230,7 @@ class Occupancy:
     A cell counts if light that crosses it would lose more than `threshold` of itself anywhere in or next to it.
     """
 
-    def __init__(self, extent: Sequence[float], resolution: int = 32, threshold: float = 0.005) -> None:
+    def __init__(self, extent: Sequence[float], resolution: int = 32, threshold: float = 0.01) -> None:
         self.extent, self.resolution, self.threshold = tuple(extent), resolution, threshold
         self.cells: torch.Tensor | None = None
 
