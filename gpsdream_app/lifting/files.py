@@ -182,10 +182,13 @@ def _obj(mesh: LiftedMesh, stem: str, standing: Standing) -> dict[str, bytes]:
     corner = mesh.faces + 1
     lines = [
         f"# {name}: metres, y up, -z north. {json.dumps(standing.extras(), ensure_ascii=True)}",
-        f"mtllib {stem}.mtl",
         f"o {name.replace(' ', '_') or 'landmark'}",
     ]
+    files = {}
     if mesh.texture is not None and mesh.uv is not None:
+        material = ["newmtl surface", "Ka 0 0 0", "Kd 1 1 1", "Ks 0 0 0", "illum 1", f"map_Kd {stem}.png", ""]
+        files = {f"{stem}.png": _png(mesh), f"{stem}.mtl": "\n".join(material).encode()}
+        lines += [f"mtllib {stem}.mtl", "usemtl surface"]
         lines += [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in vertices]
         lines += [f"vt {u:.6f} {v:.6f}" for u, v in mesh.uv]
         faces = [f"f {a}/{a}/{a} {b}/{b}/{b} {c}/{c}/{c}" for a, b, c in corner]
@@ -194,14 +197,8 @@ def _obj(mesh: LiftedMesh, stem: str, standing: Standing) -> dict[str, bytes]:
         lines += [f"v {x:.6f} {y:.6f} {z:.6f} {r:.4f} {g:.4f} {b:.4f}" for x, y, z, r, g, b in coloured]
         faces = [f"f {a}//{a} {b}//{b} {c}//{c}" for a, b, c in corner]
     lines += [f"vn {x:.4f} {y:.4f} {z:.4f}" for x, y, z in normals]
-    lines += ["usemtl surface", *faces, ""]
-    material = ["newmtl surface", "Ka 0 0 0", "Kd 1 1 1", "Ks 0 0 0", "illum 1"]
-    files = {f"{stem}.obj": "\n".join(lines).encode()}
-    if mesh.texture is not None:
-        files[f"{stem}.png"] = _png(mesh)
-        material.append(f"map_Kd {stem}.png")
-    files[f"{stem}.mtl"] = "\n".join([*material, ""]).encode()
-    return files
+    # The OBJ last: what it names is there by then.
+    return files | {f"{stem}.obj": "\n".join([*lines, *faces, ""]).encode()}
 
 
 def _png(mesh: LiftedMesh) -> bytes:

@@ -140,7 +140,7 @@ def render_rays(
     normal_read = field.normal(read) if with_normals else None
     if shading is not Shading.ALBEDO and normal_read is not None:
         lamp = light or Light()
-        towards = torch.tensor(lamp.direction, device=device)
+        towards = torch.tensor(lamp.direction, device=device, dtype=normal_read.dtype)
         towards = towards / towards.norm()
         lit = (lamp.ambient + lamp.diffuse * (normal_read @ towards).clamp(min=0.0)).unsqueeze(-1)
         colour_read = lit.expand_as(colour_read) if shading is Shading.TEXTURELESS else colour_read * lit
