@@ -64,9 +64,7 @@ class Camera:
     def axes(self) -> Floats:
         """Unit vectors (3, 3): right, up and forward."""
         heading, pitch, roll = (math.radians(angle) for angle in (self.heading, self.pitch, self.roll))
-        forward = np.array(
-            [math.sin(heading) * math.cos(pitch), math.cos(heading) * math.cos(pitch), math.sin(pitch)]
-        )
+        forward = np.array([math.sin(heading) * math.cos(pitch), math.cos(heading) * math.cos(pitch), math.sin(pitch)])
         right = np.array([math.cos(heading), -math.sin(heading), 0.0])
         up = np.cross(right, forward)
         turned_right = right * math.cos(roll) - up * math.sin(roll)

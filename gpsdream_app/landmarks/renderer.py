@@ -165,7 +165,9 @@ class Renderer:
         steps = (np.arange(view.size) + 0.5) / view.size * 2 - 1
         towards = np.asarray(view.towards)
         start = (
-            np.asarray(view.centre) + (steps * view.half)[None, :, None] * right - (steps * view.half)[:, None, None] * up
+            np.asarray(view.centre)
+            + (steps * view.half)[None, :, None] * right
+            - (steps * view.half)[:, None, None] * up
         )
         hit = numbers >= 0
         normals = scene.normals()[numbers[hit]]
