@@ -136,8 +136,8 @@ class LiftConfig:
     samples: int = 64
     steps: int = 400
     rays: int = 4096
-    rate: float = 0.1
-    last_rate: float = 0.02
+    rate: float = 0.2
+    last_rate: float = 0.03
     similarity: bool = False
     gain: bool = False
     azimuth: bool = False
@@ -680,9 +680,10 @@ class Lift:
     def _check_numbers(self, numbers: Mapping[str, float]) -> None:
         bad = [name.replace("_", " ") for name, value in numbers.items() if not math.isfinite(value)]
         if bad:
+            named = " and ".join(part for part in (", ".join(bad[:-1]), bad[-1]) if part)
             raise GPSDreamError(
                 ErrorKind.INTERNAL,
-                f"The lift broke off at step {self.step + 1:,}: its {' and '.join(bad)} loss is not a number any more.",
+                f"The lift broke off at step {self.step + 1:,}: its loss is not a number any more ({named}).",
                 "Go on from the last checkpoint with a smaller learning rate.",
             )
 
