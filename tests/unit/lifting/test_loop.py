@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import imageio.v3 as imageio
 import numpy as np
 import pytest
 import torch
@@ -20,6 +21,7 @@ from gpsdream_app.lifting.loop import Control, Lift, LiftCancelled, LiftConfig, 
 from gpsdream_app.lifting.mesh import density_of, extract
 from gpsdream_app.lifting.renderer import render_pictures
 from gpsdream_app.lifting.turntable import frames, write_turntable
+from tests.films import read_film
 from tests.lifting_scene import ExactNoise, ExactViews, f_score, seen
 
 SMALL = LiftConfig(
@@ -80,14 +82,11 @@ def test_a_known_shape_comes_back_from_a_ring_of_views(lifted: Lift) -> None:
 
 
 def test_a_turntable_is_written(lifted: Lift, tmp_path: Path) -> None:
-    import imageio.v2 as imageio
-
     pictures = list(frames(lifted.field, 6, 32, background=lifted.backdrop, samples=24))
     assert pictures[0].shape == (32, 32, 3) and not np.array_equal(pictures[0], pictures[3])
     for name in ("turn.gif", "turn.mp4"):
         path = write_turntable(pictures, tmp_path / name, fps=6)
-        with imageio.get_reader(path) as reader:
-            again = [np.asarray(one) for one in reader]
+        again = read_film(path) if name.endswith("mp4") else list(imageio.imiter(path))
         assert len(again) == 6
         assert np.abs(again[2][..., :3].astype(int) - pictures[2]).mean() < 12
     with pytest.raises(GPSDreamError, match="MP4 or GIF"):
