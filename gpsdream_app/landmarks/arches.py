@@ -149,7 +149,7 @@ def washington_square_arch() -> Surface:
     medallions: list[BaseGeometry] = []
     half = width / 2
     for y, way in ((-edge, 1), (edge, -1)):
-        row, _ = along_edge((-way * half, y), (way * half, y), np.arange(0.7, 17.0, 1.13), 0.6, -0.12)
+        row, _ = along_edge((-way * half, y), (way * half, y), np.arange(0.7, 17.0, 1.13).tolist(), 0.6, -0.12)
         medallions.extend(row)
     layers.append(Layer(15.9, 16.8, body_with(*medallions), carved))
     for bottom, top, out in ((16.8, 17.1, 0.35), (17.1, 17.4, 0.65), (17.4, 17.8, 0.95)):
@@ -233,8 +233,8 @@ def arc_de_triomphe() -> Surface:
         Layer(35.4, 36.6, body.buffer(-0.3, join_style="mitre"), stone),
     ]
     # The attic with its thirty shields between pilasters.
-    pilasters = faces(np.arange(1.4, 43.0, 4.06), 1.3, -0.02, np.arange(1.3, 20.0, 4.55))
-    shields = faces(np.arange(3.43, 42.0, 4.06), 1.9, -0.15, np.arange(3.575, 19.0, 4.55))
+    pilasters = faces(np.arange(1.4, 43.0, 4.06).tolist(), 1.3, -0.02, np.arange(1.3, 20.0, 4.55).tolist())
+    shields = faces(np.arange(3.43, 42.0, 4.06).tolist(), 1.9, -0.15, np.arange(3.575, 19.0, 4.55).tolist())
     attic = body.buffer(-0.45, join_style="mitre")
     on_shields = (shapely.union_all(shields).buffer(0.1), carved)
     layers += [

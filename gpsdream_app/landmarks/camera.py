@@ -88,7 +88,8 @@ class Camera:
         right, up, forward = self.axes
         across = (x * half * self.width / self.height)[None, :, None] * right
         upwards = (y * half)[:, None, None] * up
-        return across + upwards + forward
+        result: Floats = across + upwards + forward
+        return result
 
     def project(self, points: Floats) -> Floats:
         """Return column, row (0, 0 is the upper left corner) and depth along the axis in metres of points (n, 3)."""

@@ -152,7 +152,7 @@ class Sky:
         # Lamps of the city under the clouds.
         if conditions.is_night:
             self.horizon = self.horizon + np.array([0.030, 0.021, 0.013])
-        self.ambient = self.zenith * 0.55 + self.horizon * 0.45
+        self.ambient = self.zenith * 0.40 + self.horizon * 0.60
         self.range = {Weather.CLEAR: 9000.0, Weather.CLOUDY: 7000.0, Weather.OVERCAST: 3000.0}.get(
             conditions.weather, 1300.0 if conditions.weather is Weather.RAIN else 330.0
         )
@@ -175,7 +175,7 @@ class Sky:
             cloud = _smooth(shape, low, low + 0.22) * _smooth(up, 0.0, 0.12)
             white = self.ambient * 0.75 + self.sunlight * 0.34
             shade = 1 - 0.35 * _smooth(shape, low + 0.15, low + 0.45)
-            return colour * (1 - cloud[..., None]) + white * (cloud * shade)[..., None] + 0 * colour
+            return colour * (1 - cloud[..., None]) + white * (cloud * shade)[..., None]
         return colour * (0.82 + 0.36 * shape)[..., None]
 
 
@@ -347,7 +347,7 @@ def photograph(
     light[solid] = colour * clear + sky.haze * (1 - clear)
     below = ~solid & (rays[..., 2] < 0)
     light[below] = sky.haze
-    return _develop(light, np.where(solid, 0, 0), landmark, solid, samples, conditions, rng)
+    return _develop(light, landmark, solid, samples, conditions, rng)
 
 
 def _surfaces(
@@ -379,7 +379,7 @@ def _surfaces(
     colour = colour * vary[:, None] * tints
     glass = (_GLASS[material] & ~lower) | in_window
     window = _hash(np.floor(across / 2.6), np.floor(points[:, 2] / 3.6), np.full(len(points), conditions.seed % 101))
-    share = np.where(landmark, 0.24, 0.3)
+    share = np.where(landmark, 0.18, 0.3)
     lit = np.where(glass & ~flat & (window < share), 0.4 + window / share * 0.9, 0.0)
     return colour, lit
 
@@ -391,7 +391,7 @@ def _lamps(points: Floats, normals: Floats, landmark: NDArray[np.bool_], height:
     upward = 0.45 + 0.55 * np.clip(-normals[:, 2] + 0.6, 0, 1)
     flood = (0.22 + 0.78 * np.exp(-4.0 * low)) * upward * 0.62
     # The crown has its own.
-    flood = np.where(low > 0.72, np.maximum(flood, 0.42), flood)
+    flood = np.maximum(flood, 0.42 * _smooth(low, 0.62, 0.80))
     street = 0.16 * np.exp(-np.clip(points[:, 2], 0, None) / 7) * (0.5 + 0.5 * np.exp(-away / 180))
     light = np.where(landmark, flood, street)
     result: Floats = light[:, None] * np.where(landmark[:, None], (1.0, 0.82, 0.55), (1.0, 0.76, 0.46))
@@ -405,7 +405,8 @@ def _sunlit(
     if float(sky.sunlight.max()) < 0.05 or sky.sun_direction[2] < 0.02:
         return np.ones(len(points))
     half = 0.5 * math.hypot(height, 2 * footprint) + 25
-    view = ParallelView((0.0, 0.0, height / 2), tuple(float(x) for x in sky.sun_direction), half, SHADOW_SIZE)
+    east, north, sky_up = (float(x) for x in sky.sun_direction)
+    view = ParallelView((0.0, 0.0, height / 2), (east, north, sky_up), half, SHADOW_SIZE)
     front = renderer.heights_over(scene, view)
     right, up, _ = view.axes
     offset = points - np.asarray(view.centre)
@@ -421,7 +422,7 @@ def _sunlit(
         inside = (x >= 0) & (x < SHADOW_SIZE) & (y >= 0) & (y < SHADOW_SIZE)
         before = np.full(len(points), -np.inf)
         before[inside] = front[y[inside], x[inside]]
-        lit += before < mine + pixel * 0.8
+        lit += before < mine + pixel * 2.0
     return lit / 4
 
 
@@ -444,7 +445,6 @@ def _crevices(depth: Floats, samples: int) -> Floats:
 
 def _develop(
     light: Floats,
-    _: object,
     landmark: NDArray[np.bool_],
     solid: NDArray[np.bool_],
     samples: int,
@@ -464,7 +464,7 @@ def _develop(
         light = light + 0.6 * ndimage.gaussian_filter(bright, (rows / 60, rows / 60, 0))
     # The camera meters the whole picture, by halves.
     metered = float(np.exp(np.mean(np.log(light.mean(axis=2) + 0.01))))
-    gain = (0.24 / metered) ** (0.35 if conditions.is_night else 0.75)
+    gain = (0.31 / metered) ** (0.35 if conditions.is_night else 0.75)
     light = light * gain * conditions.exposure
     light = light * (1 + conditions.warmth * np.array([0.10, 0.0, -0.12]))
     y, x = np.mgrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]
@@ -472,7 +472,7 @@ def _develop(
     if conditions.weather is Weather.RAIN:
         streaks = (rng.random((rows, columns)) < 0.012).astype(np.float64)
         streaks = ndimage.gaussian_filter(streaks, (rows / 50, 0.4)) * rows / 12
-        light = light + 0.06 * streaks[..., None]
+        light = light + 0.025 * streaks[..., None]
     # A shoulder, so that highlights end softly.
     light = light * (1 + light / 6.0) / (1 + light * 0.75)
     grain = 0.016 if conditions.is_night else 0.006

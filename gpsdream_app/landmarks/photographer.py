@@ -41,7 +41,6 @@ COMPASS_NOISE = 4.0  # degrees, standard deviation
 SHORTEST_LENS, LONGEST_LENS = 13.0, 200.0  # mm, 35 mm equivalent
 ASPECTS = ((4, 3), (3, 2), (3, 4), (2, 3), (1, 1), (16, 9), (9, 16))
 _ASPECT_SHARES = (0.26, 0.16, 0.28, 0.1, 0.1, 0.03, 0.07)
-_LANDSCAPE_ONLY = 1.6  # wider than high by this, and portrait pictures are rare
 # Metres from the foot at which people photograph each; the nearest that show most of it, to where it is still meant.
 DISTANCES = {
     "washington-square-arch": (26.0, 120.0),
@@ -219,7 +218,7 @@ def _moment(rng: np.random.Generator) -> datetime:
     """A time at which people take photos: mostly by day, now and then in the evening."""
     day = _FIRST_DAY + timedelta(days=int(rng.integers(_DAYS)))
     kind = rng.random()
-    hour = rng.uniform(9, 17) if kind < 0.74 else rng.uniform(17, 19.5) if kind < 0.88 else rng.uniform(19.5, 23.5)
+    hour = rng.uniform(9, 17) if kind < 0.82 else rng.uniform(17, 19.5) if kind < 0.93 else rng.uniform(19.5, 23.5)
     return day + timedelta(seconds=int(hour * 3600))
 
 

@@ -10,6 +10,7 @@ import os
 import sys
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +80,8 @@ class Scene:
         a, b, c = (self.vertices[self.faces[:, corner]] for corner in range(3))
         normals = np.cross(b - a, c - a)
         length = np.linalg.norm(normals, axis=1, keepdims=True)
-        return np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
+        result: Floats = np.divide(normals, length, out=np.zeros_like(normals), where=length > 0)
+        return result
 
 
 class Renderer:
@@ -97,7 +99,7 @@ class Renderer:
         self._pyvista = pyvista
         self._plotter = pyvista.Plotter(off_screen=True, window_size=[64, 64], theme=theme, lighting="none")
         self._plotter.disable_anti_aliasing()
-        self._plotter.background_color = "black"
+        self._plotter.set_background("black")
         self._scene: Scene | None = None
 
     def __enter__(self) -> Renderer:
@@ -116,7 +118,9 @@ class Renderer:
         if scene is self._scene:
             return
         self._plotter.clear_actors()
-        mesh = self._pyvista.PolyData.from_regular_faces(scene.vertices.astype(np.float32), scene.faces)
+        points: Any = scene.vertices.astype(np.float32)
+        faces: Any = scene.faces
+        mesh = self._pyvista.PolyData.from_regular_faces(points, faces)
         # 0 is the background.
         number = np.arange(1, len(scene.faces) + 1)
         spelled = np.column_stack([number & 255, number >> 8 & 255, number >> 16 & 255]).astype(np.uint8)
@@ -129,7 +133,8 @@ class Renderer:
     def _read(self, width: int, height: int) -> Ints:
         self._plotter.window_size = [width, height]
         picture = np.asarray(self._plotter.screenshot(None, return_img=True), dtype=np.int64)
-        return picture[..., 0] + (picture[..., 1] << 8) + (picture[..., 2] << 16) - 1
+        numbers: Ints = picture[..., 0] + (picture[..., 1] << 8) + (picture[..., 2] << 16) - 1
+        return numbers
 
     def faces(self, scene: Scene, camera: Camera) -> Ints:
         """Return the number (height, width) of the triangle in front; -1 where there is none."""

@@ -178,16 +178,33 @@ class _Builder:
         unique, inverse = np.unique(keys, axis=0, return_inverse=True)
         faces = inverse.reshape(-1, 3)
         whole = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
-        return Surface(unique * GRID, faces[whole].astype(np.int64), np.asarray(self.materials)[whole])
+        return Surface(
+            (unique * GRID).astype(np.float64), faces[whole].astype(np.int64), np.asarray(self.materials)[whole]
+        )
 
 
 _Chains = list[list[tuple[Floats, Floats]]]
 
 
-def _interface(
-    builder: _Builder, height: float, below: Sequence[Floats], above: Sequence[Floats], cap: str, soffit: str
-) -> tuple[_Chains, _Chains]:
-    """Add the open faces between two layers; returns the edges of both as chains of the points that they share."""
+@dataclass(frozen=True)
+class _Interface:
+    """Where two layers meet.
+
+    Attributes:
+        below: the edges of the lower layer, as chains of the points that both share.
+        above: those of the upper layer.
+        caps: triangles of what lies open upwards, counter-clockwise seen from above.
+        soffits: of what lies open downwards, clockwise seen from above.
+    """
+
+    below: _Chains
+    above: _Chains
+    caps: list[list[tuple[float, float]]]
+    soffits: list[list[tuple[float, float]]]
+
+
+def _interface(below: Sequence[Floats], above: Sequence[Floats]) -> _Interface:
+    """Join the top of one layer and the bottom of the next; either may be nothing."""
     rings = [*below, *above]
     noded = shapely.union_all([shapely.LinearRing(ring) for ring in rings], grid_size=GRID)
     known = np.unique(np.concatenate(rings), axis=0)
@@ -211,15 +228,18 @@ def _interface(
         area = _area(part) if part else Polygon()
         shapely.prepare(area)
         is_in.append(shapely.contains_xy(area, inside[:, 0], inside[:, 1]))
+    caps: list[list[tuple[float, float]]] = []
+    soffits: list[list[tuple[float, float]]] = []
     for cell, is_below, is_above in zip(cells, *is_in, strict=True):
         if is_below == is_above:
             continue
         for triangle in shapely.get_parts(shapely.constrained_delaunay_triangles(cell)):
-            corners = list(orient(triangle).exterior.coords)[:3]
-            if is_above:
-                corners.reverse()
-            builder.add(tuple((x * GRID, y * GRID, height) for x, y in corners), cap if is_below else soffit)
-    return chains[: len(below)], chains[len(below) :]
+            corners = [(x * GRID, y * GRID) for x, y in orient(triangle).exterior.coords[:3]]
+            if is_below:
+                caps.append(corners)
+            else:
+                soffits.append(corners[::-1])
+    return _Interface(chains[: len(below)], chains[len(below) :], caps, soffits)
 
 
 def stack(layers: Sequence[Layer]) -> Surface:
@@ -229,33 +249,45 @@ def stack(layers: Sequence[Layer]) -> Surface:
         ValueError: if there are gaps between them, or one of them has no plan.
     """
     builder = _Builder()
-    rings = [_rings(layer) for layer in layers]
-    every = [array for ring in rings for array in (*ring.bottom, *ring.top)]
+    # Storeys repeat: what is the same is computed once.
+    known_rings: dict[tuple[object, ...], _Rings] = {}
+    rings = []
+    for layer in layers:
+        key = (id(layer.plan), id(layer.at_bottom), id(layer.at_top), layer.wall, id(layer.painted))
+        if key not in known_rings:
+            known_rings[key] = _rings(layer)
+        rings.append(known_rings[key])
+    every = [array for ring in known_rings.values() for array in (*ring.bottom, *ring.top)]
     parts = iter(np.split(_merged(np.concatenate(every)), np.cumsum([len(array) for array in every])[:-1]))
-    for ring in rings:
+    for ring in known_rings.values():
         ring.bottom, ring.top = [next(parts) for _ in ring.bottom], [next(parts) for _ in ring.top]
+    known_interfaces: dict[tuple[bytes, bytes], _Interface] = {}
     tops: list[_Chains] = []
     bottoms: list[_Chains] = []
     for index in range(len(layers) + 1):
-        below = layers[index - 1] if index else None
-        above = layers[index] if index < len(layers) else None
-        if below and above and abs(below.top - above.bottom) > NEAR:
-            raise ValueError(f"the layers do not meet: {below.top} and {above.bottom} m")
-        top, bottom = _interface(
-            builder,
-            above.bottom if above else below.top if below else 0.0,
-            rings[index - 1].top if below else (),
-            rings[index].bottom if above else (),
-            (below.cap or below.wall) if below else "",
-            (above.soffit or above.wall) if above else "",
-        )
-        tops.append(top)
-        bottoms.append(bottom)
+        lower = layers[index - 1] if index else None
+        upper = layers[index] if index < len(layers) else None
+        if lower and upper and abs(lower.top - upper.bottom) > NEAR:
+            raise ValueError(f"the layers do not meet: {lower.top} and {upper.bottom} m")
+        below = rings[index - 1].top if lower else []
+        above = rings[index].bottom if upper else []
+        shape = (b"|".join(ring.tobytes() for ring in below), b"|".join(ring.tobytes() for ring in above))
+        if shape not in known_interfaces:
+            known_interfaces[shape] = _interface(below, above)
+        joint = known_interfaces[shape]
+        if lower:
+            for corners in joint.caps:
+                builder.add(tuple((x, y, lower.top) for x, y in corners), lower.cap or lower.wall)
+        if upper:
+            for corners in joint.soffits:
+                builder.add(tuple((x, y, upper.bottom) for x, y in corners), upper.soffit or upper.wall)
+        tops.append(joint.below)
+        bottoms.append(joint.above)
     for index, (layer, ring) in enumerate(zip(layers, rings, strict=True)):
         for low_ring, high_ring, materials in zip(bottoms[index], tops[index + 1], ring.materials, strict=True):
             for (low, low_share), (high, high_share), material in zip(low_ring, high_ring, materials, strict=True):
-                low_at = [(float(x), float(y), layer.bottom) for x, y in low]
-                high_at = [(float(x), float(y), layer.top) for x, y in high]
+                low_at = [(x, y, layer.bottom) for x, y in low.tolist()]
+                high_at = [(x, y, layer.top) for x, y in high.tolist()]
                 i = j = 0
                 while i < len(low) - 1 or j < len(high) - 1:
                     if j == len(high) - 1 or (i < len(low) - 1 and low_share[i + 1] <= high_share[j + 1]):

@@ -8,11 +8,10 @@ from functools import cache
 import numpy as np
 
 from gpsdream_app.landmarks.camera import Camera
-from gpsdream_app.landmarks.materials import NAMES
+from gpsdream_app.landmarks.materials import MATERIALS, NAMES
 from gpsdream_app.landmarks.renderer import Scene, to_linear
 from gpsdream_app.landmarks.solids import Floats, Ints
 
-# Half extents in metres that houses and trees keep clear of, about each landmark.
 CLOTHES = ((38, 52, 84), (150, 42, 40), (206, 200, 190), (46, 46, 50), (66, 96, 72), (196, 160, 74), (110, 134, 168))
 SKINS = ((236, 196, 170), (206, 160, 128), (150, 106, 78), (96, 66, 48))
 HAIRS = ((40, 30, 26), (96, 66, 40), (168, 132, 84), (150, 150, 150))
@@ -77,8 +76,6 @@ def _ball(x: float, y: float, z: float, radius: float, sides: int = 7) -> tuple[
 
 def _tint(colour: tuple[int, int, int], material: str) -> Floats:
     """The factor that turns a material's colour into another."""
-    from gpsdream_app.landmarks.materials import MATERIALS
-
     result: Floats = to_linear(colour) / np.maximum(to_linear(MATERIALS[material].colour), 1e-3)
     return result
 
@@ -106,8 +103,6 @@ def _person(rng: np.random.Generator, parts: _Parts, x: float, y: float) -> None
     turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
     vertices = scene.vertices * size
     vertices[:, :2] = vertices[:, :2] @ turn + (x, y)
-    start = sum(len(array) for array in parts.vertices)
-    del start
     for material in np.unique(scene.materials):
         chosen = scene.materials == material
         parts.add(vertices, scene.faces[chosen], NAMES[material])
@@ -157,7 +152,7 @@ def _tree(rng: np.random.Generator, parts: _Parts, x: float, y: float, height: f
     centres[:, :2] = centres[:, :2] @ turn
     count = len(centres)
     turned = _OCTAHEDRON[None] * sizes[:, None, None] * rng.uniform(0.7, 1.3, (count, 1, 3))
-    vertices = (*((centres[:, None] + turned) * height).reshape(-1, 3), x, y, 0.0)
+    vertices = ((centres[:, None] + turned) * height).reshape(-1, 3) + np.array([x, y, 0.0])
     faces = (_OCTAHEDRON_FACES[None] + 6 * np.arange(count)[:, None, None]).reshape(-1, 3)
     tint = np.repeat(rng.uniform(0.65, 1.35, (count, 1)) * rng.uniform(0.9, 1.1, 3), 8, axis=0)
     parts.add(vertices, faces, "autumn leaves" if season == "autumn" else "leaves", tint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import shapely
@@ -268,40 +269,29 @@ def leaning_tower_of_pisa() -> Surface:
     foot = [disc(0.34, 8, centre * math.cos(t), centre * math.sin(t), t) for t in directions]
     shaft = [disc(0.23, 8, centre * math.cos(t), centre * math.sin(t), t) for t in directions]
     in_core = disc(6.4, 60)
+    painted = ((in_core, core_stone),)
+    on_feet, on_shafts = shapely.union_all([core, *foot]), shapely.union_all([core, *shaft])
+    gallery = [
+        Layer(0.0, 0.3, on_feet, column, marble, painted=painted),
+        Layer(0.3, 3.3, on_shafts, column, painted=painted),
+        Layer(3.3, 3.6, on_feet, column, marble, painted=painted),
+    ]
+    # The arches: what stands on each column widens until it meets its neighbours, but for a joint.
+    thin, full, rise = 0.045, math.pi / columns, 0.65
+
+    def half(height: float) -> float:
+        return full - (full - thin) * math.sqrt(max(0.0, 1 - ((height - 3.6) / rise) ** 2)) - 1.5e-3
+
+    steps = (3.6 + rise * np.sin(np.linspace(0, math.pi / 2, 6))).round(3).tolist()
+    for bottom, top in itertools.pairwise(steps):
+        middle = half((bottom + top) / 2)
+        ring = shapely.union_all([core, *(_sector(6.75, 7.35, middle, t) for t in directions)])
+        low, high = (_widened(columns, half(height) / middle) for height in (bottom, top))
+        gallery.append(Layer(bottom, top, ring, column, at_bottom=low, at_top=high, painted=painted))
+    gallery.append(Layer(steps[-1], 5.35, disc(7.4, 60), marble))
+    gallery.append(Layer(5.35, 6.05, disc(7.68, 60), column))
     for _ in range(6):
-        layers.append(
-            Layer(z, z + 0.3, shapely.union_all([core, *foot]), column, marble, painted=((in_core, core_stone),))
-        )
-        layers.append(
-            Layer(z + 0.3, z + 3.3, shapely.union_all([core, *shaft]), column, painted=((in_core, core_stone),))
-        )
-        layers.append(
-            Layer(z + 3.3, z + 3.6, shapely.union_all([core, *foot]), column, marble, painted=((in_core, core_stone),))
-        )
-        # The arches: what stands on each column widens until it meets its neighbours.
-        steps = (z + 3.6 + 0.65 * np.sin(np.linspace(0, math.pi / 2, 6))).round(3)
-        thin, full = 0.045, math.pi / columns
-
-        def half(height: float, spring: float = z + 3.6, thin: float = thin, full: float = full) -> float:
-            return full - (full - thin) * math.sqrt(max(0.0, 1 - ((height - spring) / 0.65) ** 2)) - 1.5e-3
-
-        for bottom, top in itertools.pairwise(steps):
-            middle = half(float(bottom + top) / 2)
-            ring = [_sector(6.75, 7.35, middle, t) for t in directions]
-            layers.append(
-                Layer(
-                    float(bottom),
-                    float(top),
-                    shapely.union_all([core, *ring]),
-                    column,
-                    at_bottom=_widened(columns, half(float(bottom)) / middle),
-                    at_top=_widened(columns, half(float(top)) / middle),
-                    painted=((in_core, core_stone),),
-                )
-            )
-        top = float(steps[-1])
-        layers.append(Layer(top, round(z + 5.35, 3), disc(7.4, 60), marble))
-        layers.append(Layer(round(z + 5.35, 3), round(z + 6.05, 3), disc(7.68, 60), column))
+        layers += [replace(part, bottom=round(z + part.bottom, 3), top=round(z + part.top, 3)) for part in gallery]
         z = round(z + 6.05, 3)
 
     # The bell chamber: six tall arches, smaller ones between them, and a rim.
