@@ -249,12 +249,24 @@ class Occupancy:
         """Of the box that counts as occupied, 0 to 1."""
         return 1.0 if self.cells is None else float(self.cells.float().mean())
 
-    def __call__(self, points: torch.Tensor) -> torch.Tensor:
-        """Whether points (..., 3) lie in occupied cells, (...,); all do before the first update."""
+    def along(self, origins: torch.Tensor, directions: torch.Tensor, distances: torch.Tensor) -> torch.Tensor:
+        """Whether samples of rays lie in occupied cells; all do before the first update.
+
+        Args:
+            origins, directions: (N, 3).
+            distances: (N, S) of the samples along the rays, inside the box.
+
+        Returns:
+            (N, S) booleans.
+        """
         if self.cells is None:
-            return torch.ones(points.shape[:-1], dtype=torch.bool, device=points.device)
-        size = torch.tensor(self.cells.shape[::-1], device=points.device, dtype=points.dtype)
-        extent = torch.tensor(self.extent, device=points.device, dtype=points.dtype)
-        index = ((points / extent + 1.0) / 2.0 * size).long()
-        index = torch.minimum(index.clamp(min=0), (size - 1).long())
-        return self.cells[index[..., 2], index[..., 1], index[..., 0]]
+            return torch.ones(distances.shape, dtype=torch.bool, device=distances.device)
+        # Axis by axis in units of cells: no array of points is made, of which most would be thrown away.
+        number = torch.zeros(distances.shape, dtype=torch.long, device=distances.device)
+        for axis in (2, 1, 0):
+            count = self.cells.shape[2 - axis]
+            cells_per_unit = count / (2.0 * self.extent[axis])
+            first = (origins[:, axis] + self.extent[axis]) * cells_per_unit
+            index = torch.addcmul(first[:, None], distances, (directions[:, axis] * cells_per_unit)[:, None])
+            number = number * count + index.long().clamp_(0, count - 1)
+        return self.cells.reshape(-1)[number]

@@ -128,12 +128,13 @@ def render_rays(
         # Drawn where the generator lives, so that a seed means the same on every device.
         offsets = torch.rand((count, samples), generator=generator, device=generator.device).to(device)
     along = near[:, None] + step[:, None] * (torch.arange(samples, device=device) + offsets)
-    points = rays.origins[:, None] + along[..., None] * rays.directions[:, None]
     wanted = (step > 0)[:, None].expand(count, samples)
     if occupancy is not None:
-        wanted = wanted & occupancy(points.detach())
+        with torch.no_grad():
+            wanted = wanted & occupancy.along(rays.origins, rays.directions, along)
     which = wanted.reshape(-1).nonzero().squeeze(1)
-    read = points.reshape(-1, 3)[which]
+    ray = torch.div(which, samples, rounding_mode="floor")
+    read = rays.origins[ray] + along.reshape(-1)[which, None] * rays.directions[ray]
     density_read, colour_read = field(read)
 
     with_normals = normals or shading is not Shading.ALBEDO
@@ -153,7 +154,6 @@ def render_rays(
 
     def gathered(values: torch.Tensor) -> torch.Tensor:
         """Sum of weighted values (read, C) along each ray, (N, C)."""
-        ray = torch.div(which, samples, rounding_mode="floor")
         weighted = weights.reshape(-1)[which].unsqueeze(-1) * values
         return torch.zeros(count, values.shape[1], device=device, dtype=values.dtype).index_add(0, ray, weighted)
 
@@ -168,7 +168,6 @@ def render_rays(
     if normal_read is not None:
         normal = gathered(normal_read)
         normal = normal / normal.square().sum(dim=-1, keepdim=True).add(1e-12).sqrt()
-        ray = torch.div(which, samples, rounding_mode="floor")
         away = (normal_read * rays.directions[ray]).sum(dim=-1, keepdim=True).clamp(min=0.0).square()
         facing_away = gathered(away).squeeze(1)
     depth = torch.where(opacity > 1e-4, depth, torch.zeros_like(depth))
