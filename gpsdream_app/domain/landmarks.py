@@ -69,7 +69,7 @@ LANDMARKS = (
     # Its decorated north front looks up Fifth Avenue; Manhattan's avenues run 29 degrees east of north.
     Landmark("washington-square-arch", "the Washington Square Arch", 40.731236, -73.997103, 29.0, 22.4, "New York"),
     # The prow looks along the bisector of Fifth Avenue and Broadway.
-    Landmark("flatiron", "the Flatiron Building", 40.741061, -73.989699, 16.6, 86.9, "New York"),
+    Landmark("flatiron", "the Flatiron Building", 40.741061, -73.989699, 16.25, 86.9, "New York"),
     # Its entrance is on Fifth Avenue.
     Landmark("empire-state-building", "the Empire State Building", 40.748433, -73.985656, 119.0, 443.2, "New York"),
     # Towards the Champs-Elysees: the bearing from here to the obelisk on the Place de la Concorde.

@@ -175,8 +175,10 @@ class Sky:
             cloud = _smooth(shape, low, low + 0.22) * _smooth(up, 0.0, 0.12)
             white = self.ambient * 0.75 + self.sunlight * 0.34
             shade = 1 - 0.35 * _smooth(shape, low + 0.15, low + 0.45)
-            return colour * (1 - cloud[..., None]) + white * (cloud * shade)[..., None]
-        return colour * (0.82 + 0.36 * shape)[..., None]
+            clouded: Floats = colour * (1 - cloud[..., None]) + white * (cloud * shade)[..., None]
+            return clouded
+        grey: Floats = colour * (0.82 + 0.36 * shape)[..., None]
+        return grey
 
 
 # What lies on the ground about each landmark, by the distance in metres from its foot.

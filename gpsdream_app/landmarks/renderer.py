@@ -97,7 +97,7 @@ class Renderer:
         theme.multi_samples = 1
         theme.allow_empty_mesh = True
         self._pyvista = pyvista
-        self._plotter = pyvista.Plotter(off_screen=True, window_size=[64, 64], theme=theme, lighting="none")
+        self._plotter: Any = pyvista.Plotter(off_screen=True, window_size=[64, 64], theme=theme, lighting="none")
         self._plotter.disable_anti_aliasing()
         self._plotter.set_background("black")
         self._scene: Scene | None = None

@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 from gpsdream_app.landmarks.solids import Floats, Layer, Surface, along_edge, cut, disc, rectangle, stack
 
 # Flatiron: legs of the triangle before its corners are rounded, and their radius.
-FLATIRON_FIFTH, FLATIRON_SOUTH, FLATIRON_RADIUS = 56.4, 26.2, 1.2
+FLATIRON_FIFTH, FLATIRON_SOUTH, FLATIRON_RADIUS = 56.4, 26.9, 1.2
 FLATIRON_PROW = math.degrees(math.atan2(FLATIRON_SOUTH, FLATIRON_FIFTH))
 PISA_INCLINATION = 3.97  # degrees
 
@@ -286,8 +286,8 @@ def leaning_tower_of_pisa() -> Surface:
     for bottom, top in itertools.pairwise(steps):
         middle = half((bottom + top) / 2)
         ring = shapely.union_all([core, *(_sector(6.75, 7.35, middle, t) for t in directions)])
-        low, high = (_widened(columns, half(height) / middle) for height in (bottom, top))
-        gallery.append(Layer(bottom, top, ring, column, at_bottom=low, at_top=high, painted=painted))
+        at_bottom, at_top = (_widened(columns, half(height) / middle) for height in (bottom, top))
+        gallery.append(Layer(bottom, top, ring, column, at_bottom=at_bottom, at_top=at_top, painted=painted))
     gallery.append(Layer(steps[-1], 5.35, disc(7.4, 60), marble))
     gallery.append(Layer(5.35, 6.05, disc(7.68, 60), column))
     for _ in range(6):
