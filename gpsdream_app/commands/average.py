@@ -83,7 +83,7 @@ def build_request(arguments: argparse.Namespace) -> tuple[AverageRequest, ModelC
         GPSDreamError: if a region is not known, or the arguments do not fit together.
     """
     model, card = chosen_model(arguments.model)
-    settings: dict[str, Any] = card_defaults(card)
+    settings: dict[str, Any] = card_defaults(card.average_defaults)
     given = {
         "steps": arguments.steps,
         "text_guidance": arguments.words_weight,

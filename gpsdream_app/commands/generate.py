@@ -9,7 +9,7 @@ import re
 import secrets
 import shutil
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,7 +104,7 @@ def build_requests(arguments: argparse.Namespace) -> list[GenerateRequest]:
     if Path(model).is_dir():
         model = str(Path(model).absolute())
     card = read_card(folder)
-    start = source or GenerateRequest(place=None, model=model, **card_defaults(card))
+    start = source or GenerateRequest(place=None, model=model, **card_defaults(card.defaults))
     request = replace(start, model=model, seed=_seed(arguments, source), **_changes(arguments))
     if arguments.examples:
         return _example_requests(arguments, request, card)
@@ -141,10 +141,10 @@ def read_source(path: Path) -> GenerateRequest:
     return GenerateRequest.from_json(text)
 
 
-def card_defaults(card: ModelCard) -> dict[str, Any]:
-    """Return steps and weights as a model's card recommends them."""
+def card_defaults(defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return steps and weights as the defaults of a model's card recommend them."""
     names = ("steps", "text_guidance", "place_guidance")
-    return {name: card.defaults[name] for name in names if name in card.defaults}
+    return {name: defaults[name] for name in names if name in defaults}
 
 
 def _seed(arguments: argparse.Namespace, source: GenerateRequest | None) -> int:

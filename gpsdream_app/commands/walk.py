@@ -108,7 +108,7 @@ def build_request(arguments: argparse.Namespace) -> tuple[SeriesRequest, ModelCa
     from gpsdream_app.geo.walks import places_along
 
     model, card = chosen_model(arguments.model)
-    settings: dict[str, Any] = card_defaults(card)
+    settings: dict[str, Any] = card_defaults(card.defaults)
     given = {
         "steps": arguments.steps,
         "text_guidance": arguments.words_weight,

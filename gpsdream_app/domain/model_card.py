@@ -74,7 +74,8 @@ class ModelCard:
         box: the box that the location encoder normalises by.
         image_size: side of a picture in pixels.
         has_heading: whether the model knows headings.
-        defaults: settings to start with: steps, text_guidance, place_guidance and what sampling needs.
+        defaults: settings to start with: steps, text_guidance, place_guidance and what sampling needs; under "average"
+            those that are others for averages over places.
         examples: places and words that show the model well.
         words: words that it has learned, for the chips in the form.
         coverage: where it has seen photos; None if not known.
@@ -99,6 +100,12 @@ class ModelCard:
     training: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
     licence: str = ""
+
+    @property
+    def average_defaults(self) -> dict[str, Any]:
+        """The defaults for averages over places."""
+        others = self.defaults.get("average")
+        return {**self.defaults, **(others if isinstance(others, Mapping) else {})}
 
     @property
     def vocabulary(self) -> tuple[str, ...]:

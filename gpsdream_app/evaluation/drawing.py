@@ -68,7 +68,7 @@ class Guidance:
             int(defaults.get("steps", 20)),
             float(defaults.get("text_guidance", 3.5)),
             float(defaults.get("place_guidance", 7.5)),
-            sampling_settings(card),
+            sampling_settings(card.defaults),
         )
 
 

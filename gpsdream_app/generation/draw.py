@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -143,7 +143,13 @@ class Painter:
             one = request.picture(number)
             places = one.regions[0].places
             mean = MeanOverPlaces(places, one.subset, seed=one.seed, before_pass=before_pass)
-            yield number, self._draw_one(one.single(places[0]), mean, number, request.count, on_step, cancelled)
+            # A single place is no average, whatever the card says of those.
+            defaults = self.card.average_defaults if len(set(places)) > 1 else self.card.defaults
+            settings = sampling_settings(defaults)
+            yield (
+                number,
+                self._draw_one(one.single(places[0]), mean, number, request.count, on_step, cancelled, settings),
+            )
 
     def series(
         self,
@@ -182,8 +188,12 @@ class Painter:
         pictures: int,
         on_step: OnStep | None,
         cancelled: Callable[[], bool] | None,
+        settings: Mapping[str, Any] | None = None,
     ) -> Image.Image:
-        """Draw picture `number` of `pictures` as a request for one picture says, but at `place`."""
+        """Draw picture `number` of `pictures` as a request for one picture says, but at `place`.
+
+        The card's defaults decide what the request leaves open, or `settings` in their place.
+        """
         # Every run starts from a fresh scheduler, because some keep what the last run left in them.
         self.pipeline.scheduler = type(self.pipeline.scheduler).from_config(self.pipeline.scheduler.config)
 
@@ -211,12 +221,12 @@ class Painter:
             place_guidance=request.place_guidance,
             generator=torch.Generator().manual_seed(request.seed),
             callback_on_step_end=step_end,
-            **sampling_settings(self.card),
+            **(sampling_settings(self.card.defaults) if settings is None else settings),
         ).images
         drawn: Image.Image = images[0]
         return drawn
 
 
-def sampling_settings(card: ModelCard) -> dict[str, Any]:
+def sampling_settings(defaults: Mapping[str, Any]) -> dict[str, Any]:
     """The pipeline's arguments that a card's defaults give."""
-    return {name: card.defaults[name] for name in SAMPLING_SETTINGS if name in card.defaults}
+    return {name: defaults[name] for name in SAMPLING_SETTINGS if name in defaults}

@@ -56,7 +56,7 @@ def draw_and_watch(
         request.place_guidance,
         has_text=bool(request.prompt.strip()),
         has_place=request.place is not None,
-        order=sampling_settings(painter.card).get("guidance_order", "text_first"),
+        order=sampling_settings(painter.card.defaults).get("guidance_order", "text_first"),
     )
     # A weight of zero leaves the last pass out: then what it would have been told had no part in the picture.
     shown = terms[-1]

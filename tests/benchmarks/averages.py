@@ -89,7 +89,7 @@ def _draw(
     from gpsdream_app.generation.average import MeanOverPlaces
     from gpsdream_app.generation.draw import sampling_settings
 
-    pipeline, defaults = painter.pipeline, painter.card.defaults
+    pipeline, defaults = painter.pipeline, painter.card.average_defaults
     pipeline.scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config)
     latents = pipeline(
         "building",
@@ -100,7 +100,7 @@ def _draw(
         # The noise stays; only the subsets change with the seed.
         generator=torch.Generator().manual_seed(1),
         output_type="latent",
-        **sampling_settings(painter.card),
+        **sampling_settings(defaults),
     ).images
     return latents[0].numpy(), 255 * pipeline.decode(latents, "np")[0]
 

@@ -51,7 +51,7 @@ def click() -> None:
     from gpsdream_app.engine.client import ProcessEngine
     from gpsdream_app.library.model_folders import find_model, read_card
 
-    settings = card_defaults(read_card(find_model(DEFAULT_MODEL)))
+    settings = card_defaults(read_card(find_model(DEFAULT_MODEL)).defaults)
     engine = ProcessEngine()
     previews, pictures = [], []
     for seed in range(6):

@@ -62,7 +62,7 @@ class Wish:
             noises=self.noises,
             subset=self.subset,
             model=model,
-            **card_numbers(card),
+            **card_numbers(card.average_defaults if card else {}),
         )
 
     def series(
@@ -76,7 +76,7 @@ class Wish:
             prompt=self.concept.strip(),
             seed=self.seed,
             model=model,
-            **card_numbers(card),
+            **card_numbers(card.defaults if card else {}),
         )
 
     def seconds(self, regions: int, steps: int, rate: float) -> float:
@@ -121,14 +121,14 @@ class Wish:
         return wish
 
 
-def card_numbers(card: ModelCard | None) -> dict[str, Any]:
-    """Return steps and weights as a model's card recommends them, as far as they make sense.
+def card_numbers(defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return steps and weights as the defaults of a model's card recommend them, as far as they make sense.
 
     The form's own numbers are for single pictures; averages shall be the same whatever stands there.
     """
     numbers: dict[str, Any] = {}
     for name, (low, high) in LIMITS.items():
-        value = card.defaults.get(name) if card else None
+        value = defaults.get(name)
         if isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high:
             numbers[name] = type(low)(value)
     return numbers

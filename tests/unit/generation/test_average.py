@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -273,6 +274,16 @@ def test_an_average_over_one_place_is_the_picture_of_the_place(painter: Painter)
     assert np.array_equal(np.asarray(drawn[2]), np.asarray(single))
     [(_, next_seed)] = painter.draw(AVERAGE.picture(3).single(PLACES[0]))
     assert np.array_equal(np.asarray(drawn[3]), np.asarray(next_seed))
+
+
+def test_a_card_may_have_other_settings_for_averages_but_not_for_one_place(painter: Painter) -> None:
+    others = {**painter.card.defaults, "average": {"guidance_rescale": 0.8, "steps": 9}}
+    rescaling = Painter(painter.pipeline, replace(painter.card, defaults=others))
+    assert rescaling.card.average_defaults["steps"] == 9
+    assert painter.card.average_defaults == painter.card.defaults
+    plain, rescaled = (dict(one.average(AVERAGE)) for one in (painter, rescaling))
+    assert plain[0].tobytes() != rescaled[0].tobytes()
+    assert plain[2].tobytes() == rescaled[2].tobytes()
 
 
 def test_steps_of_averages_are_counted_over_all_pictures(painter: Painter) -> None:
