@@ -39,6 +39,8 @@ GPS_NOISE = 5.0  # metres, root mean square of the distance between the true pla
 GPS_NOISE_LIMIT = 15.0  # metres; no place is farther off
 COMPASS_NOISE = 4.0  # degrees, standard deviation
 SHORTEST_LENS, LONGEST_LENS = 13.0, 200.0  # mm, 35 mm equivalent
+FINEST_DETAIL = 0.7  # metres: half of what stands between the windows of a skyscraper
+MOST_SAMPLES = 1100  # along the longer side of a picture, where a landmark asks for more than two per pixel
 ASPECTS = ((4, 3), (3, 2), (3, 4), (2, 3), (1, 1), (16, 9), (9, 16))
 _ASPECT_SHARES = (0.26, 0.16, 0.28, 0.1, 0.1, 0.03, 0.07)
 # Metres from the foot at which people photograph each; the nearest that show most of it, to where it is still meant.
@@ -262,6 +264,13 @@ def exif_of(shot: Shot) -> Image.Exif:
     return exif
 
 
+def _samples(camera: Camera, distance: float) -> int:
+    """Samples along the side of a pixel, so that windows far away become grey and not a pattern of their own."""
+    metres_per_pixel = 2 * distance * math.tan(math.radians(camera.fov) / 2) / camera.height
+    wanted = math.ceil(metres_per_pixel / FINEST_DETAIL)
+    return max(2, min(wanted, 6, MOST_SAMPLES // max(camera.width, camera.height)))
+
+
 def take(renderer: Renderer, mesh: TruthMesh, shot: Shot, folder: Path, truth: Path | None = None) -> Path:
     """Take one photo and write it.
 
@@ -278,7 +287,10 @@ def take(renderer: Renderer, mesh: TruthMesh, shot: Shot, folder: Path, truth: P
     rng = np.random.default_rng([shot.seed, 1])
     radius = float(np.hypot(mesh.vertices[:, 0], mesh.vertices[:, 1]).max())
     about = surroundings(rng, shot.landmark.id, shot.camera, radius, season(shot.taken), shot.crowd)
-    picture = photograph(renderer, Scene.of(mesh).plus(about), shot.camera, shot.conditions, shot.landmark.id)
+    scene = Scene.of(mesh).plus(about)
+    picture = photograph(
+        renderer, scene, shot.camera, shot.conditions, shot.landmark.id, samples=_samples(shot.camera, shot.distance)
+    )
     path = folder / shot.name
     partial = path.with_suffix(".part")
     quality = int(rng.integers(84, 95))

@@ -176,12 +176,14 @@ class Renderer:
         )
         hit = numbers >= 0
         normals = scene.normals()[numbers[hit]]
-        corner = scene.vertices[scene.faces[numbers[hit], 0]]
-        slope = normals @ towards
-        safe = np.where(np.abs(slope) > 1e-4, slope, np.nan)
+        corners = scene.vertices[scene.faces[numbers[hit]]]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = ((corners[:, 0] - start[hit]) * normals).sum(axis=1) / (normals @ towards)
+        # Where a triangle is seen from its edge, the plane through it says nothing: its own extent bounds the answer.
+        along = (corners - np.asarray(view.centre)) @ towards
+        found = np.where(np.isfinite(found), found, along.mean(axis=1))
         result = np.full(numbers.shape, -np.inf)
-        found = ((corner - start[hit]) * normals).sum(axis=1) / safe
-        result[hit] = np.where(np.isfinite(found), found, -np.inf)
+        result[hit] = np.clip(found, along.min(axis=1), along.max(axis=1))
         return result
 
 
