@@ -226,15 +226,9 @@ def textured(mesh: LiftedMesh, density: Density, side: int = TEXTURE_SIDE) -> Li
     atlas.add_mesh(mesh.vertices.astype(np.float32), mesh.faces.astype(np.uint32), normals.astype(np.float32))
     packing = xatlas.PackOptions()
     packing.padding, packing.resolution = 2, side
-    # One picture, whatever the charts: its size in texels is given back by the packer and scaled to the side.
     atlas.generate(xatlas.ChartOptions(), packing)
     numbers, faces, uv = atlas[0]
     vertices, normals = mesh.vertices[numbers], normals[numbers]
-    if atlas.atlas_count > 1:
-        packing.resolution = 0
-        atlas.generate(xatlas.ChartOptions(), packing)
-        numbers, faces, uv = atlas[0]
-        vertices, normals = mesh.vertices[numbers], vertex_normals(mesh.vertices, mesh.faces)[numbers]
     uv, faces = uv.astype(np.float64), faces.astype(np.int64)
     rows, columns, face, weights = texels(uv, faces, side)
     corners = faces[face]
