@@ -10,7 +10,7 @@ import os
 import sys
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,7 +97,9 @@ class Renderer:
         theme.multi_samples = 1
         theme.allow_empty_mesh = True
         self._pyvista = pyvista
-        self._plotter: Any = pyvista.Plotter(off_screen=True, window_size=[64, 64], theme=theme, lighting="none")
+        # Without its types: pyvista's own decorators hide the arguments of its methods.
+        plotter = pyvista.Plotter(off_screen=True, window_size=[64, 64], theme=theme, lighting="none")
+        self._plotter = cast(Any, plotter)
         self._plotter.disable_anti_aliasing()
         self._plotter.set_background("black")
         self._scene: Scene | None = None
