@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,6 +10,9 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+
+from gpsdream_app.landmarks.camera import Camera
+from gpsdream_app.landmarks.renderer import Renderer, Scene
 
 Floats = NDArray[np.float64]
 
@@ -146,6 +150,29 @@ def silhouette_iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float
     if first.ndim != 3 or len(first) == 0:
         raise ValueError("silhouettes are (views, height, width), with at least one view")
     return float(np.mean([intersection_over_union(*pair) for pair in zip(first, second, strict=True)]))
+
+
+def ring_of_cameras(truth: trimesh.Trimesh, count: int = 24, size: int = 128) -> list[Camera]:
+    """Return cameras all round a shape that stands on the ground, three times its size away, at half its height."""
+    vertices = np.asarray(truth.vertices)
+    height = float(np.ptp(vertices[:, 2]))
+    radius = float(np.hypot(vertices[:, 0], vertices[:, 1]).max())
+    middle = float(vertices[:, 2].min()) + height / 2
+    distance = 3 * max(height, 2 * radius)
+    # A tenth of the picture stays free on each side; the nearest part is the largest.
+    fov = 2 * np.degrees(np.arctan(max(height / 2, radius) / 0.8 / (distance - radius)))
+    return [
+        Camera.at_azimuth(
+            number * 360.0 / count, distance, eye_height=middle, target=middle, fov=float(fov), size=(size, size)
+        )
+        for number in range(count)
+    ]
+
+
+def silhouettes(renderer: Renderer, mesh: trimesh.Trimesh, cameras: Sequence[Camera]) -> NDArray[np.bool_]:
+    """Return where cameras of one size see a mesh: (cameras, height, width)."""
+    scene = Scene.bare(np.asarray(mesh.vertices, dtype=np.float64), np.asarray(mesh.faces, dtype=np.int64))
+    return np.stack([renderer.faces(scene, camera) >= 0 for camera in cameras])
 
 
 def psnr(first: NDArray[np.generic], second: NDArray[np.generic], peak: float = 255.0) -> float:

@@ -63,6 +63,13 @@ class Scene:
         count = len(mesh.faces)
         return cls(mesh.vertices, mesh.faces, materials, np.ones((count, 3)), np.ones(count, dtype=np.bool_))
 
+    @classmethod
+    def bare(cls, vertices: Floats, faces: Ints) -> Scene:
+        """Any triangles, without materials of their own, as a landmark."""
+        count = len(faces)
+        materials = np.full(count, NAMES.index("limestone"), dtype=np.int64)
+        return cls(vertices, faces, materials, np.ones((count, 3)), np.ones(count, dtype=np.bool_))
+
     def plus(self, *others: Scene) -> Scene:
         """Several together."""
         scenes = (self, *others)

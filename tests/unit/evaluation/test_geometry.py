@@ -9,9 +9,12 @@ from gpsdream_app.evaluation.geometry import (
     intersection_over_union,
     longest_side,
     psnr,
+    ring_of_cameras,
     silhouette_iou,
+    silhouettes,
     surface_points,
 )
+from gpsdream_app.landmarks.renderer import Renderer
 
 
 def sphere(radius: float = 1.0, centre: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> trimesh.Trimesh:
@@ -94,6 +97,24 @@ def test_silhouettes_of_shifted_squares() -> None:
     assert intersection_over_union(np.zeros((2, 2), bool), np.zeros((2, 2), bool)) == 1.0
     with pytest.raises(ValueError, match="size"):
         intersection_over_union(first[0], second[0, :5])
+
+
+def test_silhouettes_of_spheres() -> None:
+    """Seen from d, a sphere of radius r is a disc of radius tan(asin(r / d))."""
+    whole, smaller = sphere(1.0, (0, 0, 1)), sphere(0.8, (0, 0, 1))
+    cameras = ring_of_cameras(whole, count=4, size=160)
+    distance = np.hypot(*cameras[0].eye[:2])
+    assert [round(camera.heading) for camera in cameras] == [180, 270, 0, 90]
+    with Renderer() as renderer:
+        seen, less = silhouettes(renderer, whole, cameras), silhouettes(renderer, smaller, cameras)
+        shifted = sphere(1.0, (2.5, 0, 1))
+        aside = silhouettes(renderer, shifted, cameras[:1])
+    radius = np.tan(np.arcsin(1 / distance)) / np.tan(np.radians(cameras[0].fov / 2)) * 80
+    assert seen.sum(axis=(1, 2)) == pytest.approx(np.pi * radius**2, rel=0.01)
+    ratio = (np.tan(np.arcsin(0.8 / distance)) / np.tan(np.arcsin(1 / distance))) ** 2
+    assert silhouette_iou(seen, less) == pytest.approx(ratio, abs=0.01)
+    # From the north, east is on the left.
+    assert aside[0][:, :80].sum() > 0 and aside[0][:, 80:].sum() == 0
 
 
 def test_psnr_of_a_constant_error() -> None:
