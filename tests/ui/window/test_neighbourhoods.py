@@ -89,7 +89,7 @@ def test_the_first_look_has_six_regions_with_photos_and_one_button(places: Rig) 
     cards = page.state.averages.cards
     assert len(cards) == 6
     assert all(card.listed.photos for card in cards)
-    assert {"Midtown", "Greenwich Village"} <= {card.listed.name for card in cards}
+    assert {"Midtown", "Upper East Side"} <= {card.listed.name for card in cards}
     assert [card.listed.latitude for card in cards] == sorted((card.listed.latitude for card in cards), reverse=True)
     assert [card.state for card in cards] == [CardState.EMPTY] * 6
     assert page.form.draw.isEnabled()

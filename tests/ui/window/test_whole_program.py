@@ -96,7 +96,8 @@ def test_click_draw_save_and_open_again(program: Program, tmp_path: Path) -> Non
     result = window.picture.view.result
     assert result is not None, session.engine_text
     picture = np.asarray(Image.open(result.path).convert("L"), dtype=float)
-    assert picture.shape == (128, 128)
+    assert session.card is not None
+    assert picture.shape == (session.card.image_size, session.card.image_size)
     assert picture.std() > 10
 
     saved = tmp_path / "avenue.png"
