@@ -21,7 +21,7 @@ def measure() -> list[Figure]:
     with home() as environment, tempfile.TemporaryDirectory(prefix="gpsdream-walk-") as out:
         command = [sys.executable, "-u", "-m", "gpsdream_app", "walk", "--line", "Fifth Avenue", "--out", out, "--json"]
         run = Watched([*command, "--frames", str(FRAMES)], environment, patience=1800.0)
-        report = json.loads(run.lines[-1][1])
+        report = json.loads("".join(line for _, line in run.lines))
         steps = _steps(sorted(Path(report["folder"]).glob("*.png")))
     differences = [difference for difference, _ in steps]
     inside = [difference for difference, same_block in steps if same_block]
