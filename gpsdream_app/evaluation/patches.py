@@ -16,6 +16,7 @@ from PIL import Image, ImageOps
 
 from gpsdream_app.domain.averages import Patch, PatchesRequest, PhotoAt, TypicalPatches
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+from gpsdream_app.domain.files import whole_file
 from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.places import Place
 from gpsdream_app.evaluation.questions import picture_area
@@ -249,12 +250,10 @@ def _cut_out(one: _Candidate, folder: Path, number: int) -> Patch:
     part = image.crop((edges[0], edges[1], max(edges[0] + 1, edges[2]), max(edges[1] + 1, edges[3])))
     part.thumbnail((CUT_OUT_SIDE, CUT_OUT_SIDE), Image.Resampling.LANCZOS)
     path = folder / f"patch-{number + 1:02d}.jpg"
-    temporary = path.with_suffix(".part")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         # A picture of its own: Pillow would carry the photo's metadata over.
-        Image.fromarray(np.asarray(part)).save(temporary, "JPEG", quality=QUALITY)
-        temporary.replace(path)
+        with whole_file(path) as temporary:
+            Image.fromarray(np.asarray(part)).save(temporary, "JPEG", quality=QUALITY)
     except OSError as error:
         raise paths.storage_error(error, path, "the cut-out was not written") from error
     return Patch(one.photo.path, str(path), one.box, one.value, one.place)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+from gpsdream_app.domain.files import whole_file
 from gpsdream_app.domain.places import Place
 from gpsdream_app.geo.city import CityMap
 from gpsdream_app.library.paths import storage_error
@@ -74,21 +74,17 @@ def write_walk(
     panel = _WalkMap(places, map)
     with _opened(frames[0]) as first:
         width = min(WIDEST, max(2, round(HEIGHT * first.width / first.height / 2) * 2))
-    temporary = out.with_name(f".{out.stem[:80]}.{secrets.token_hex(4)}.part.mp4")
     try:
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            with _packed(temporary, (width + MAP_WIDTH, HEIGHT), fps) as write:
-                for number, (path, place) in enumerate(zip(frames, places, strict=True), 1):
-                    if cancelled and cancelled():
-                        raise WritingCancelled
-                    write(_film_picture(path, width, panel, place).tobytes())
-                    if progress:
-                        progress(number, len(frames))
-            temporary.replace(out)
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        with (
+            whole_file(out, ".mp4") as temporary,
+            _packed(temporary, (width + MAP_WIDTH, HEIGHT), fps) as write,
+        ):
+            for number, (path, place) in enumerate(zip(frames, places, strict=True), 1):
+                if cancelled and cancelled():
+                    raise WritingCancelled
+                write(_film_picture(path, width, panel, place).tobytes())
+                if progress:
+                    progress(number, len(frames))
     except OSError as error:
         raise storage_error(error, out, "the film was not saved") from error
     return out

@@ -6,14 +6,11 @@ What comes from people (names, words, notes) reaches the page as JSON and is sho
 from __future__ import annotations
 
 import base64
-import contextlib
 import functools
 import html
 import importlib.util
 import json
-import os
 import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +21,7 @@ from branca.element import Element, Figure, MacroElement
 from folium.template import Template
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+from gpsdream_app.domain.files import whole_file
 from gpsdream_app.domain.regions import Region
 from gpsdream_app.geo.city import CityMap
 from gpsdream_app.geo.geojson import region_geometry
@@ -183,19 +181,9 @@ def write_web_map(standing: Sequence[Standing], out: Path, city: CityMap, *, tit
         GPSDreamError: of kind `disk_full` if the disk refuses, `internal` if Leaflet is not installed.
     """
     text = _page(standing, city, _text(title), _text(note))
-    temporary = out.with_name(f".{out.name[:100]}.{secrets.token_hex(4)}.part")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("x", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(out)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
+        with whole_file(out) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise storage_error(error, out.parent, "the map was not saved") from error
 

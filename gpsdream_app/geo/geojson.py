@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from shapely.ops import linemerge
 
 from gpsdream_app.domain.averages import MAX_REGIONS
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+from gpsdream_app.domain.files import whole_file
 from gpsdream_app.domain.regions import Point, Region, RegionKind
 from gpsdream_app.geo.city import CityMap
 from gpsdream_app.geo.regions import STREET_WIDTH, clean_name, make_corridor, make_region
@@ -127,19 +126,9 @@ def region_geometry(region: Region) -> dict[str, Any]:
 def write_json(path: Path, data: object) -> None:
     """Write JSON values whole or not at all. Raises GPSDreamError of kind `disk_full` if the disk refuses."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False)
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("x", encoding="utf-8", errors="replace", newline="\n") as file:
-                file.write(text + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
+        with whole_file(path) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8", errors="replace", newline="\n")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise GPSDreamError(

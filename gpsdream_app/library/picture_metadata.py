@@ -11,7 +11,6 @@ import json
 import math
 import os
 import re
-import secrets
 import struct
 import warnings
 import zlib
@@ -27,6 +26,7 @@ from PIL.TiffImagePlugin import IFDRational
 
 from gpsdream_app.domain.averages import AverageRequest
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+from gpsdream_app.domain.files import whole_file
 from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.requests import MAX_SEED, GenerateRequest
 from gpsdream_app.domain.results import PictureRequest, Result, picture_request_from_dict
@@ -78,19 +78,9 @@ def save_png(image: Image.Image, path: Path, result: Result, include_place: bool
         chunks.add_itxt(KEYWORD, text, zip=PACKED_BYTES < len(text) < MAX_TEXT_BYTES)
     result = kept
     chunks.add_itxt(XMP_KEYWORD, _xmp(result))
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:
-                image.convert("RGB").save(file, "PNG", pnginfo=chunks, exif=_exif(result))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
+        with whole_file(path) as temporary:
+            image.convert("RGB").save(temporary, "PNG", pnginfo=chunks, exif=_exif(result))
     except OSError as error:
         raise storage_error(error, path.parent, "the picture was not saved") from error
 

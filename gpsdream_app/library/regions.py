@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +11,7 @@ from typing import Any
 
 from gpsdream_app.domain.averages import MAX_REGIONS
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+from gpsdream_app.domain.files import whole_file
 from gpsdream_app.domain.regions import Region
 from gpsdream_app.geo.regions import clean_name
 from gpsdream_app.library.paths import storage_error, user_data_dir
@@ -187,19 +186,9 @@ class OwnRegions:
     def _write(self, regions: tuple[OwnRegion, ...]) -> None:
         data = {"schema": SCHEMA, "regions": [{"id": own.id, **own.region.to_dict()} for own in regions]}
         text = json.dumps(data)
-        temporary = self.path.with_name(f".{self.path.name[:100]}.{secrets.token_hex(4)}.part")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with temporary.open("x", encoding="ascii") as file:
-                    file.write(text)
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(self.path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    temporary.unlink(missing_ok=True)
-                raise
+            with whole_file(self.path) as temporary:
+                temporary.write_text(text, encoding="ascii")
         except OSError as error:
             raise storage_error(error, self.path.parent, "your regions were not saved") from error
 

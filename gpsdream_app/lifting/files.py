@@ -11,10 +11,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import secrets
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +24,7 @@ import numpy as np
 import trimesh
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+from gpsdream_app.domain.files import whole_file
 from gpsdream_app.domain.places import Place
 from gpsdream_app.library.paths import storage_error
 from gpsdream_app.library.picture_metadata import SOURCE_TYPE
@@ -97,16 +96,10 @@ def write_mesh(mesh: LiftedMesh, out: Path, standing: Standing) -> list[Path]:
         raise GPSDreamError(ErrorKind.BAD_REQUEST, f"A mesh is written as {known}, not as “{out.suffix}”.")
     written = []
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
         for name, content in writer(mesh, out.stem, standing).items():
             path = out.with_name(name)
-            temporary = path.with_name(f".{secrets.token_hex(4)}.part")
-            try:
+            with whole_file(path) as temporary:
                 temporary.write_bytes(content)
-                temporary.replace(path)
-            finally:
-                with contextlib.suppress(OSError):
-                    temporary.unlink(missing_ok=True)
             written.append(path)
     except OSError as error:
         raise storage_error(error, out, "the mesh was not saved") from error

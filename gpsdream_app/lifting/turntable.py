@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import secrets
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import numpy as np
 import torch
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+from gpsdream_app.domain.files import whole_file
 from gpsdream_app.library.paths import storage_error
 from gpsdream_app.lifting.cameras import ring
 from gpsdream_app.lifting.field import Field, Occupancy
@@ -61,21 +60,15 @@ def write_turntable(pictures: Iterable[np.ndarray], out: Path, fps: float = 24.0
     suffix = out.suffix.lower()
     if suffix not in (".mp4", ".gif"):
         raise GPSDreamError(ErrorKind.BAD_REQUEST, f"A turntable is written as MP4 or GIF, not as “{out.suffix}”.")
-    temporary = out.with_name(f".{secrets.token_hex(4)}.part{suffix}")
     count = 0
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with whole_file(out, suffix) as temporary:
             with _writer(temporary, suffix, fps) as writer:
                 for picture in pictures:
                     writer.append_data(picture)
                     count += 1
             if count == 0:
                 raise GPSDreamError(ErrorKind.BAD_REQUEST, "A turntable needs at least one picture.")
-            temporary.replace(out)
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
     except OSError as error:
         raise storage_error(error, out, "the turntable was not saved") from error
     return out
