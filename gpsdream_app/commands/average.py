@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gpsdream_app.commands import terminal
 from gpsdream_app.commands.generate import (
     SECONDS_TO_STOP,
+    asked_settings,
     card_defaults,
     note_limits,
     show_progress,
@@ -83,13 +84,6 @@ def build_request(arguments: argparse.Namespace) -> tuple[AverageRequest, ModelC
         GPSDreamError: if a region is not known, or the arguments do not fit together.
     """
     model, card = chosen_model(arguments.model)
-    settings: dict[str, Any] = card_defaults(card.average_defaults)
-    given = {
-        "steps": arguments.steps,
-        "text_guidance": arguments.words_weight,
-        "place_guidance": arguments.place_weight,
-    }
-    settings |= {name: value for name, value in given.items() if value is not None}
     chosen = [_places(region, arguments, card) for region in meant_regions(arguments.region, card)]
     request = AverageRequest(
         regions=tuple(chosen),
@@ -99,7 +93,7 @@ def build_request(arguments: argparse.Namespace) -> tuple[AverageRequest, ModelC
         noises=arguments.noises,
         subset=arguments.subset,
         model=model,
-        **settings,
+        **card_defaults(card.average_defaults) | asked_settings(arguments),
     )
     return request, card
 

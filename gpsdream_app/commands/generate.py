@@ -26,6 +26,7 @@ from gpsdream_app.domain.events import (
     PictureFinished,
     Step,
 )
+from gpsdream_app.domain.files import whole_file
 from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.requests import DEFAULT_MODEL, MAX_SEED, GenerateRequest
@@ -147,6 +148,16 @@ def card_defaults(defaults: Mapping[str, Any]) -> dict[str, Any]:
     return {name: defaults[name] for name in names if name in defaults}
 
 
+def asked_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the steps and weights that the arguments name; what they leave out is not there."""
+    given = {
+        "steps": arguments.steps,
+        "text_guidance": arguments.words_weight,
+        "place_guidance": arguments.place_weight,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def _seed(arguments: argparse.Namespace, source: GenerateRequest | None) -> int:
     if arguments.seed is not None:
         return int(arguments.seed)
@@ -161,11 +172,8 @@ def _changes(arguments: argparse.Namespace) -> dict[str, Any]:
         "prompt": arguments.prompt,
         "negative_prompt": arguments.negative,
         "count": arguments.count,
-        "steps": arguments.steps,
-        "text_guidance": arguments.words_weight,
-        "place_guidance": arguments.place_weight,
     }
-    return {name: value for name, value in given.items() if value is not None}
+    return {name: value for name, value in given.items() if value is not None} | asked_settings(arguments)
 
 
 def _example_requests(
@@ -354,12 +362,8 @@ class Copies:
         target = self._target(result)
         try:
             if self._with_place:
-                partial = target.with_name(f".{target.name}.part")
-                try:
-                    shutil.copyfile(result.path, partial)
-                    partial.replace(target)
-                finally:
-                    partial.unlink(missing_ok=True)
+                with whole_file(target) as temporary:
+                    shutil.copyfile(result.path, temporary)
             else:
                 from PIL import Image
 

@@ -11,15 +11,16 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gpsdream_app.commands import terminal
 from gpsdream_app.commands.average import show_pictures
-from gpsdream_app.commands.generate import SECONDS_TO_STOP, card_defaults, note_limits, writable_folder
+from gpsdream_app.commands.generate import SECONDS_TO_STOP, asked_settings, card_defaults, note_limits, writable_folder
 from gpsdream_app.commands.regions import chosen_model, city_of, meant_file, one_line
 from gpsdream_app.domain.averages import SeriesKind, SeriesRequest
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.events import Cancelled, PictureFinished
+from gpsdream_app.domain.files import whole_file
 from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.regions import Point
 from gpsdream_app.domain.results import Result
@@ -108,13 +109,6 @@ def build_request(arguments: argparse.Namespace) -> tuple[SeriesRequest, ModelCa
     from gpsdream_app.geo.walks import places_along
 
     model, card = chosen_model(arguments.model)
-    settings: dict[str, Any] = card_defaults(card.defaults)
-    given = {
-        "steps": arguments.steps,
-        "text_guidance": arguments.words_weight,
-        "place_guidance": arguments.place_weight,
-    }
-    settings |= {name: value for name, value in given.items() if value is not None}
     line, title = read_line(arguments.line, card)
     places = places_along(line, arguments.frames, heading=arguments.side, photos=_seen_from(card.coverage))
     request = SeriesRequest(
@@ -125,7 +119,7 @@ def build_request(arguments: argparse.Namespace) -> tuple[SeriesRequest, ModelCa
         negative_prompt=arguments.negative,
         seed=arguments.seed,
         model=model,
-        **settings,
+        **card_defaults(card.defaults) | asked_settings(arguments),
     )
     return request, card
 
@@ -202,13 +196,9 @@ class _Walk:
         if is_new or library.get(result.id) is None:
             library.add(result)
         target = self._frame(index)
-        partial = target.with_name(f".{target.name}.part")
         try:
-            try:
-                shutil.copyfile(result.path, partial)
-                partial.replace(target)
-            finally:
-                partial.unlink(missing_ok=True)
+            with whole_file(target) as temporary:
+                shutil.copyfile(result.path, temporary)
         except OSError as error:
             raise storage_error(error, target, f"the picture is in the library only, as {result.path}") from error
         self.finished += 1
