@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -355,13 +356,17 @@ class GPSDiffusionPipeline(DiffusionPipeline):
         """Predict the terms of one or more pictures, each at its own place, in one pass of the U-Net."""
         nowhere, preconditioning = location.nowhere(), self.preconditioning
 
+        @functools.cache  # the same terms come back at every step
+        def conditions(terms: tuple[GuidanceTerm, ...]) -> tuple[torch.Tensor, Location]:
+            where = Location.joined([location if term.with_place else nowhere for term in terms])
+            return torch.cat([words.of(term) for term in terms]), where
+
         def predict_terms(
             noisy: torch.Tensor, timestep: torch.Tensor, terms: Sequence[GuidanceTerm]
         ) -> Sequence[torch.Tensor]:
-            text = torch.cat([words.of(term) for term in terms])
-            where = Location.joined([location if term.with_place else nowhere for term in terms])
             batch = torch.cat([noisy] * len(terms))
-            return predict(self.unet, batch, timestep, text, where, preconditioning).chunk(len(terms))
+            output = predict(self.unet, batch, timestep, *conditions(tuple(terms)), preconditioning)
+            return output.chunk(len(terms))
 
         return predict_terms
 

@@ -27,7 +27,7 @@ from gpsdream_app.photos.catalogue import Catalogue
 from gpsdream_app.photos.records import PhotoRecord
 from gpsdream_app.ui.neighbourhoods.book import Listed, RegionBook
 from gpsdream_app.ui.neighbourhoods.jobs import Job, Jobs
-from gpsdream_app.ui.neighbourhoods.wish import GUESSED_SECONDS, NOISES, Wish
+from gpsdream_app.ui.neighbourhoods.wish import GUESSED_SECONDS, NOISES, Wish, card_numbers
 
 if TYPE_CHECKING:
     from gpsdream_app.ui.session import Session
@@ -329,7 +329,8 @@ class Averages(QObject):
             if card.failure is None
             for noise in range(self._wish.noises)
         )
-        steps = _steps(self._session.card)
+        card = self._session.card
+        steps: int = card_numbers(card.average_defaults if card else {}).get("steps", 20)
         return pictures * steps * self._wish.evaluations * self.rate
 
     def draw(self, region_ids: Sequence[str] | None = None, *, again: bool = False) -> None:
@@ -606,11 +607,6 @@ def photos_of(listed: Listed) -> list[PhotoRecord]:
                 if len(found) >= MAX_PHOTOS:
                     break
         return found
-
-
-def _steps(card: ModelCard | None) -> int:
-    value = card.defaults.get("steps") if card else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 20
 
 
 def _put(values: list[Any], index: int, value: Any, blank: Any) -> None:

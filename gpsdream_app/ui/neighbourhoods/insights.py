@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -76,19 +76,16 @@ class Insight(QObject):
         """End the work; what has come stays."""
         self._jobs.cancel(self.job)
 
-    def _follow(self, job: Job | None) -> None:
+    def _follow(self, job: Job | None, happened: Callable[[object], None]) -> None:
         self.job = job
         if job:
             job.changed.connect(self.changed)
-            job.happened.connect(self._happened)
+            job.happened.connect(happened)
             job.ended.connect(self._ended)
 
     def _fail(self, failure: Failure) -> None:
         self.stage, self.failure, self.job = Stage.FAILED, failure, None
         self.changed.emit()
-
-    def _happened(self, event: object) -> None:
-        raise NotImplementedError
 
     def _ended(self, failure: Failure | None) -> None:
         job = self.sender()
@@ -134,7 +131,8 @@ class Variety(Insight):
             self._fail(error.failure)
             return
         self.stage = Stage.WORKING
-        self._follow(self._jobs.submit(request, self.tr("Single draws of {0}").format(name), self._fail))
+        job = self._jobs.submit(request, self.tr("Single draws of {0}").format(name), self._fail)
+        self._follow(job, self._happened)
         self.changed.emit()
 
     def _happened(self, event: object) -> None:
@@ -197,7 +195,8 @@ class TypicalOf(Insight):
         except GPSDreamError as error:
             self._fail(error.failure)
             return
-        self._follow(self._jobs.submit(request, self.tr("What is typical of {0}").format(listed.name), self._fail))
+        job = self._jobs.submit(request, self.tr("What is typical of {0}").format(listed.name), self._fail)
+        self._follow(job, self._happened)
         self.changed.emit()
 
     def _happened(self, event: object) -> None:
@@ -292,7 +291,8 @@ class LikenessOf(Insight):
             self._fail(error.failure)
             return
         self.stage = Stage.WORKING
-        self._follow(self._jobs.submit(request, self.tr("Which of {0} look alike").format(len(paths)), self._fail))
+        job = self._jobs.submit(request, self.tr("Which of {0} look alike").format(len(paths)), self._fail)
+        self._follow(job, self._happened)
         self.changed.emit()
 
     def _happened(self, event: object) -> None:

@@ -133,29 +133,26 @@ class RegionPage(QWidget):
         return row
 
     def _make_variety(self, theme: Theme) -> QWidget:
-        part = QWidget(self)
-        self.variety_bar = InsightBar(theme, self._place.variety, part)
+        self.variety_bar = InsightBar(theme, self._place.variety, self)
         self.variety_bar.again_asked.connect(self.show_variety)
-        self.sheet = Sheet(theme, self.tr("Single draws"), part)
+        self.sheet = Sheet(theme, self.tr("Single draws"), self)
         self.sheet.chosen.connect(self._open_draw)
-        column = QVBoxLayout(part)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(SPACE_3)
-        column.addWidget(self.variety_bar)
-        column.addWidget(self.sheet, 1)
-        return part
+        return self._part(self.variety_bar, self.sheet)
 
     def _make_typical(self, theme: Theme) -> QWidget:
-        part = QWidget(self)
-        self.typical_bar = InsightBar(theme, self._place.typical, part)
+        self.typical_bar = InsightBar(theme, self._place.typical, self)
         self.typical_bar.again_asked.connect(self.show_typical)
-        self.patches = Sheet(theme, self.tr("Typical parts of your photos"), part)
+        self.patches = Sheet(theme, self.tr("Typical parts of your photos"), self)
         self.patches.chosen.connect(self._open_photo)
+        return self._part(self.typical_bar, self.patches)
+
+    def _part(self, bar: InsightBar, sheet: Sheet) -> QWidget:
+        part = QWidget(self)
         column = QVBoxLayout(part)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE_3)
-        column.addWidget(self.typical_bar)
-        column.addWidget(self.patches, 1)
+        column.addWidget(bar)
+        column.addWidget(sheet, 1)
         return part
 
     def _make_actions(self, theme: Theme) -> QHBoxLayout:
