@@ -294,9 +294,10 @@ class _Child:
         self._threads = [
             threading.Thread(target=target, name=name, daemon=True)
             for target, name in (
-                (self._read, "engine reader"),
                 (self._write, "engine writer"),
                 (self._keep_log, "engine log"),
+                # The last to start: it waits for the log's thread, and a process may be gone at once.
+                (self._read, "engine reader"),
             )
         ]
 
@@ -350,7 +351,7 @@ class _Child:
             self.kill()
             code = self.process.wait()
         self._outgoing.put(None)
-        self._threads[2].join(SECONDS_TO_REAP)
+        self._threads[1].join(SECONDS_TO_REAP)
         self._on_gone(self, code)
 
     def _write(self) -> None:
