@@ -247,6 +247,12 @@ def crop_photo(
     return Crop(np.asarray(image), lat, lon, photo.heading, view, metres)
 
 
+def across_of_centre(photo: TrainingPhoto, centre: float, scale: float) -> float:
+    """The `across` of `crop_photo` that puts a crop's middle at a fraction of the photo's width, or as near as fits."""
+    reach = scale * min(photo.height, photo.width) / photo.width
+    return 0.5 if reach >= 1 else min(1.0, max(0.0, (centre - reach / 2) / (1 - reach)))
+
+
 def fixed_crops(prepared: PreparedPhotos, photos: Iterable[TrainingPhoto], side: int) -> Iterator[Crop]:
     """Crops for validation: the same every time, one per square that fits side by side, full height."""
     for photo in photos:

@@ -11,9 +11,12 @@ import torch
 
 from gpsdream_app.domain.model_card import METRES_PER_DEGREE
 from gpsdream_app.models.pictures import pictures_from_pixels
-from gpsdream_app.photos.prepared import Crop, PreparedPhotos, TrainingPhoto, View, crop_photo
+from gpsdream_app.photos.prepared import Crop, PreparedPhotos, TrainingPhoto, View, across_of_centre, crop_photo
 
 SYNONYM_SHARE = 0.3  # of tags that have synonyms
+ALONE_SHARE = 0.6  # of crops chosen by a tag: named by it alone
+FEWEST_PHOTOS = 3  # a tag of fewer photos would teach these photos, not the word
+VIEW_JITTER = 0.05  # of the photo's width, about a view that has the tag
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,12 @@ def compose_prompt(
     count = int(random.integers(1, min(4, len(view.tags)) + 1))
     chances = np.array([1.0 if counts is None else counts.get(tag, 1) ** -0.5 for tag in view.tags])
     chosen = random.choice(len(view.tags), size=count, replace=False, p=chances / chances.sum())
-    words = [view.tags[index] for index in chosen]
+    return spoken([view.tags[index] for index in chosen], random, synonyms)
+
+
+def spoken(tags: Sequence[str], random: np.random.Generator, synonyms: Mapping[str, Sequence[str]] | None) -> str:
+    """Tags as a person would write them, now and then by another word."""
+    words = list(tags)
     for index, word in enumerate(words):
         others = (synonyms or {}).get(word, ())
         if others and random.random() < SYNONYM_SHARE:
@@ -82,6 +90,7 @@ class CropSampler:
         depth_jitter_metres: float | None = None,
         heading_jitter_degrees: float = 0.0,
         synonyms: Mapping[str, Sequence[str]] | None = None,
+        word_share: float = 0.0,
         seed: int = 0,
     ) -> None:
         """Make a sampler.
@@ -97,6 +106,7 @@ class CropSampler:
                 from what one looks at. None: as across the view.
             heading_jitter_degrees: standard deviation of the noise on headings.
             synonyms: per tag other words for it, which now and then stand in its place.
+            word_share: share of crops that are chosen by a tag, all tags alike.
             seed: of everything random.
         """
         self.prepared = prepared
@@ -111,17 +121,41 @@ class CropSampler:
         weights = np.array([max(p.width, p.height) / min(p.width, p.height) for p in self.photos])
         self._chances = weights / weights.sum()
         self._tag_counts = Counter(tag for photo in self.photos for view in photo.views for tag in view.tags)
+        self._seen: dict[str, list[tuple[int, float]]] = {}
+        for index, photo in enumerate(self.photos):
+            for view in photo.views:
+                for tag in view.tags:
+                    self._seen.setdefault(tag, []).append((index, view.centre))
+        self._words = [tag for tag, seen in self._seen.items() if len({i for i, _ in seen}) >= FEWEST_PHOTOS]
+        self.word_share = word_share if self._words else 0.0
 
     def crops(self, step: int, count: int) -> tuple[list[Crop], np.random.Generator]:
         """The crops of one step, and the generator that drew them, for whatever else is random in that step."""
+        crops, _, random = self._draw(step, count)
+        return crops, random
+
+    def _draw(self, step: int, count: int) -> tuple[list[Crop], list[str | None], np.random.Generator]:
+        """The crops of one step, the tag that each was chosen by (None: by chance), and the generator."""
         random = np.random.default_rng((self.seed, step))
         chosen = random.choice(len(self.photos), size=count, p=self._chances)
-        crops = []
+        crops, words = [], []
         for index in chosen:
             across, down = random.random(2)
             scale = random.uniform(self.smallest_scale, 1.0)
+            word = None
+            if self.word_share and random.random() < self.word_share:
+                word = self._words[int(random.integers(len(self._words)))]
+                index, centre = self._seen[word][int(random.integers(len(self._seen[word])))]
+                across = across_of_centre(self.photos[index], centre + random.normal(0, VIEW_JITTER), scale)
             crops.append(crop_photo(self.prepared, self.photos[index], self.side, across, down, scale))
-        return crops, random
+            view = crops[-1].view
+            words.append(word if view is not None and word in view.tags else None)
+        return crops, words, random
+
+    def _prompt(self, crop: Crop, word: str | None, random: np.random.Generator) -> str:
+        if word is not None and random.random() < ALONE_SHARE:
+            return spoken([word], random, self.synonyms)
+        return compose_prompt(crop.view, random, self._tag_counts, self.synonyms)
 
     def pictures(self, step: int, count: int) -> torch.Tensor:
         """Only the pictures of one step, (count, 3, side, side) in [-1, 1]."""
@@ -130,8 +164,8 @@ class CropSampler:
 
     def batch(self, step: int, count: int) -> Batch:
         """The batch of one step."""
-        crops, random = self.crops(step, count)
-        prompts = [compose_prompt(crop.view, random, self._tag_counts, self.synonyms) for crop in crops]
+        crops, words, random = self._draw(step, count)
+        prompts = [self._prompt(crop, word, random) for crop, word in zip(crops, words, strict=True)]
 
         def column(name: str) -> np.ndarray:
             return np.array([np.nan if value is None else value for value in (getattr(crop, name) for crop in crops)])

@@ -34,6 +34,8 @@ class DataConfig:
         coverage_cell_metres: size of a cell of the card's photo-density grid.
         cached_crops: crops per photo whose latents are kept when a base model is trained.
         synonyms: per tag other words for it, which now and then stand in its place, so that they are learned too.
+        word_share: share of crops that are chosen by a tag, all tags alike, and often named by it alone: rare words
+            would otherwise hardly be seen. It also shifts what the model takes for usual.
     """
 
     picture_area: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
@@ -49,6 +51,7 @@ class DataConfig:
     coverage_cell_metres: float = 60.0
     cached_crops: int = 4
     synonyms: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    word_share: float = 0.0
 
 
 @dataclass(frozen=True)

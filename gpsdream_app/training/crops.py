@@ -15,7 +15,7 @@ from torch import nn
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.models.filters import SIDE
 from gpsdream_app.models.pictures import pictures_from_pixels
-from gpsdream_app.photos.prepared import Crop, PreparedPhotos, TrainingPhoto, crop_photo
+from gpsdream_app.photos.prepared import Crop, PreparedPhotos, TrainingPhoto, across_of_centre, crop_photo
 from gpsdream_app.training.looks import varied_looks
 
 INDEX_FILE = "crops.json"
@@ -105,20 +105,17 @@ def _crops_of(
     """Plain crops of a photo and then random ones; and how many are plain."""
     side = min(photo.height, photo.width)
 
-    def across_of(centre: float, scale: float) -> float:
-        reach = scale * side / photo.width
-        return 0.5 if reach >= 1 else min(1.0, max(0.0, (centre - reach / 2) / (1 - reach)))
-
     squares = max(1, photo.width // side)
     centres = [view.centre for view in photo.views] or [(index + 0.5) / squares for index in range(squares)]
-    crops = [crop_photo(prepared, photo, SIDE, across_of(centre, 1.0), 0.5, 1.0) for centre in centres]
+    crops = [crop_photo(prepared, photo, SIDE, across_of_centre(photo, centre, 1.0), 0.5, 1.0) for centre in centres]
     random = np.random.default_rng((config.seed, number))
     for _ in range(count):
         scale = random.uniform(config.smallest_scale, 1.0)
         across = random.random()
         if photo.views:
             # Near to where somebody looked and wrote down what is there.
-            across = across_of(centres[random.integers(len(centres))] + random.normal(0, VIEW_JITTER), scale)
+            centre = centres[random.integers(len(centres))] + random.normal(0, VIEW_JITTER)
+            across = across_of_centre(photo, centre, scale)
         crops.append(crop_photo(prepared, photo, SIDE, across, random.random(), scale))
     return crops, len(centres)
 

@@ -235,6 +235,7 @@ class TrainingRun:
             depth_jitter_metres=data.depth_jitter_metres,
             heading_jitter_degrees=data.heading_jitter_degrees,
             synonyms=data.synonyms,
+            word_share=data.word_share,
             seed=self.config.loop.seed,
         )
 
