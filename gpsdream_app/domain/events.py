@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, ClassVar
 
 from gpsdream_app.domain.averages import Likeness, TypicalPatches
 from gpsdream_app.domain.errors import ErrorKind, Failure
 from gpsdream_app.domain.explanations import Explanation
+from gpsdream_app.domain.lifts import LiftResult
 from gpsdream_app.domain.results import Result
 
 
@@ -129,6 +130,49 @@ class PatchesFound(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiftStep(Event):
+    """A step of a lift, at most five times a second.
+
+    Attributes:
+        phase: "draw", "fit", "update", "distil" or "mesh".
+        step: of this phase, from 1.
+        steps: of this phase.
+        share: of the whole lift that is done, 0 to 1.
+        seconds_left: an estimate for the whole lift; None while there is none.
+        terms: the losses by name, weighted.
+        opacity: mean of the rendered rays, 0 to 1.
+        fog: share of rays with an opacity between 0.1 and 0.9.
+        preview: a JPEG of four squares side by side: colour, depth, normals, opacity; empty if this step has none.
+    """
+
+    name: ClassVar[str] = "lift_step"
+    phase: str
+    step: int
+    steps: int
+    share: float
+    seconds_left: float | None = None
+    terms: Mapping[str, float] = field(default_factory=dict)
+    opacity: float = 0.0
+    fog: float = 0.0
+    preview: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paused(Event):
+    """The job waits where it is, its state safe on the disk; `Started` comes when it goes on."""
+
+    name: ClassVar[str] = "paused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifted(Event):
+    """The answer of a lift; `Finished` without results comes next."""
+
+    name: ClassVar[str] = "lifted"
+    lift: LiftResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finished(Event):
     """The job is done; what came out has been announced before.
 
@@ -167,6 +211,9 @@ EVENTS: dict[str, type[Event]] = {
         Explained,
         Compared,
         PatchesFound,
+        LiftStep,
+        Paused,
+        Lifted,
         Finished,
         Failed,
         Cancelled,
@@ -179,34 +226,36 @@ def event_to_dict(event: Event) -> tuple[dict[str, Any], bytes]:
     """Return an event as JSON values, and its picture bytes apart from them."""
     data: dict[str, Any] = {"event": event.name}
     blob = b""
-    for field in fields(event):
-        value = getattr(event, field.name)
+    for one in fields(event):
+        value = getattr(event, one.name)
         if isinstance(value, bytes):
             blob = value
-        elif isinstance(value, (Result, Likeness, TypicalPatches)):
-            data[field.name] = value.to_dict()
+        elif isinstance(value, (Result, Likeness, TypicalPatches, LiftResult)):
+            data[one.name] = value.to_dict()
         elif isinstance(value, Explanation):
-            data[field.name] = value.to_dict()
+            data[one.name] = value.to_dict()
             blob = value.picture
         elif isinstance(value, Failure):
-            data[field.name] = {
+            data[one.name] = {
                 "kind": value.kind,
                 "message": value.message,
                 "hint": value.hint,
                 "details": value.details,
             }
+        elif isinstance(value, Mapping):
+            data[one.name] = dict(value)
         elif isinstance(value, tuple):
-            data[field.name] = [item.to_dict() for item in value]
+            data[one.name] = [item.to_dict() for item in value]
         else:
-            data[field.name] = value
+            data[one.name] = value
     return data, blob
 
 
 def event_from_dict(data: Mapping[str, Any], blob: bytes = b"") -> Event:
     """Read what `event_to_dict` wrote. Raises KeyError for an unknown event name."""
     cls = EVENTS[data["event"]]
-    values = {field.name: data[field.name] for field in fields(cls) if field.name in data}
-    if cls is Step:
+    values = {one.name: data[one.name] for one in fields(cls) if one.name in data}
+    if cls in (Step, LiftStep):
         values["preview"] = blob
     if cls is EngineChanged:
         values["state"] = EngineState(values["state"])
@@ -220,6 +269,8 @@ def event_from_dict(data: Mapping[str, Any], blob: bytes = b"") -> Event:
         values["likeness"] = Likeness.from_dict(values["likeness"])
     if "patches" in values:
         values["patches"] = TypicalPatches.from_dict(values["patches"])
+    if "lift" in values:
+        values["lift"] = LiftResult.from_dict(values["lift"])
     if "results" in values:
         values["results"] = tuple(Result.from_dict(item) for item in values["results"])
     return cls(**values)

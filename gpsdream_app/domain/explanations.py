@@ -12,6 +12,7 @@ from typing import Any
 
 from gpsdream_app.domain.averages import AverageRequest, LikenessRequest, PatchesRequest, SeriesRequest
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+from gpsdream_app.domain.lifts import LiftRequest
 from gpsdream_app.domain.requests import GenerateRequest
 
 MAP_DECIMALS = 4
@@ -70,7 +71,9 @@ class ExplainRequest:
         return cls(GenerateRequest.from_dict(data["request"]), data.get("picture", 0))
 
 
-JobRequest = GenerateRequest | ExplainRequest | AverageRequest | SeriesRequest | LikenessRequest | PatchesRequest
+JobRequest = (
+    GenerateRequest | ExplainRequest | AverageRequest | SeriesRequest | LikenessRequest | PatchesRequest | LiftRequest
+)
 """What the engine can be asked for."""
 _KINDS: dict[str, Callable[[Mapping[str, Any]], JobRequest]] = {
     "explain": ExplainRequest.from_dict,
@@ -78,6 +81,7 @@ _KINDS: dict[str, Callable[[Mapping[str, Any]], JobRequest]] = {
     "series": SeriesRequest.from_dict,
     "likeness": LikenessRequest.from_dict,
     "patches": PatchesRequest.from_dict,
+    "lift": LiftRequest.from_dict,
 }
 
 

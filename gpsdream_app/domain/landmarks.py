@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.places import Place
@@ -62,6 +64,20 @@ class Landmark:
     def prompt(self) -> str:
         """The words that name it to a model (the paper's wording)."""
         return f"A photo of {self.name}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the landmark as JSON values."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Landmark:
+        """Read what `to_dict` wrote; unknown keys are ignored. Raises GPSDreamError for bad values."""
+        values = {field.name: data[field.name] for field in fields(cls) if field.name in data}
+        texts = all(isinstance(values.get(key, ""), str) for key in ("id", "name", "city"))
+        numbers = (values.get(key) for key in ("lat", "lon", "heading", "height"))
+        if not texts or not all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in numbers):
+            raise GPSDreamError(ErrorKind.BAD_REQUEST, "The landmark is incomplete.")
+        return cls(**values)
 
 
 # The five whose shape is known: gpsdream_app.landmarks models them, and names the sources of their dimensions.
