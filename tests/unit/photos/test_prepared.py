@@ -200,3 +200,26 @@ def test_rare_tags_are_named_more_often_than_their_share() -> None:
     prompts = [compose_prompt(view, random, {"sign": 100, "church": 1}) for _ in range(400)]
     alone = [prompt for prompt in prompts if ", " not in prompt]
     assert alone.count("church") > 3 * alone.count("sign") > 0
+
+
+def test_crops_chosen_by_words_show_every_word_alike(prepared: PreparedPhotos) -> None:
+    def tagged(photo: object, *tags: str) -> object:
+        return replace(photo, views=(View(0.5, "A house", tags),))
+
+    # Nine photos with a tree, three with a lamp, and a word that only one photo has.
+    photos = [tagged(photo, "tree") for photo in prepared.photos[:9]]
+    photos += [tagged(photo, "lamp") for photo in prepared.photos[9:11]]
+    photos.append(tagged(prepared.photos[11], "lamp", "dragon"))
+    plain = CropSampler(prepared, photos, 32, seed=1)
+    by_word = CropSampler(prepared, photos, 32, word_share=1.0, seed=1)
+
+    def prompts(sampler: CropSampler) -> list[str]:
+        return [prompt for step in range(20) for prompt in sampler.batch(step, 16).prompts]
+
+    usual, chosen = prompts(plain), prompts(by_word)
+    assert usual.count("lamp") < 0.6 * usual.count("tree")
+    assert chosen.count("lamp") == pytest.approx(chosen.count("tree"), rel=0.25)
+    assert chosen.count("dragon") < 0.05 * len(chosen)
+    # The crop lies where its words were seen, so hardly one is without them.
+    assert usual.count("") > 0.2 * len(usual)
+    assert chosen.count("") < 0.02 * len(chosen)
