@@ -13,7 +13,7 @@ from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.places import Box
 from gpsdream_app.geo.frames import LocalFrame, distance
 from gpsdream_app.photos.catalogue import Catalogue
-from gpsdream_app.photos.prepared import PIXELS_FILE, PreparedPhotos, View, crop_photo, fixed_crops
+from gpsdream_app.photos.prepared import PIXELS_FILE, PreparedPhotos, TrainingPhoto, View, crop_photo, fixed_crops
 from gpsdream_app.training.batches import CropSampler, compose_prompt
 from gpsdream_app.training.config import DataConfig
 from gpsdream_app.training.prepare import check_box, check_disk, coverage_of, photos_of, prepare
@@ -203,7 +203,7 @@ def test_rare_tags_are_named_more_often_than_their_share() -> None:
 
 
 def test_crops_chosen_by_words_show_every_word_alike(prepared: PreparedPhotos) -> None:
-    def tagged(photo: object, *tags: str) -> object:
+    def tagged(photo: TrainingPhoto, *tags: str) -> TrainingPhoto:
         return replace(photo, views=(View(0.5, "A house", tags),))
 
     # Nine photos with a tree, three with a lamp, and a word that only one photo has.
