@@ -13,6 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from gpsdream_app.lifting.density import Density
+from gpsdream_app.lifting.scale import UNSCALED, Scale
+
 DENSITY_SCALE = 20.0  # of softplus: a raw value of a few then is opaque within one cell
 BLOB_HEIGHT, BLOB_RADIUS = 0.0, 0.9  # raw density at the centre, and where in the box (1 is its wall) the blob ends
 EMPTY = -5.0  # raw density outside the blob: a quarter of the light is lost on the way through the box
@@ -222,6 +225,12 @@ class TriPlane(Field):
 
 
 FIELDS = {"dense": DenseGrid, "tri-plane": TriPlane}
+
+
+def density_of(field: Field, resolution: int | None = None, scale: Scale = UNSCALED) -> Density:
+    """Read a field on its own lattice, or on a finer or coarser one."""
+    density, colour = field.sampled(resolution)
+    return Density(density.float().cpu().numpy(), colour.float().cpu().numpy(), field.extent, scale)
 
 
 class Occupancy:

@@ -28,8 +28,8 @@ from gpsdream_app.domain.files import whole_file
 from gpsdream_app.domain.places import Place
 from gpsdream_app.library.paths import storage_error
 from gpsdream_app.library.picture_metadata import SOURCE_TYPE
-from gpsdream_app.lifting.cameras import UNSCALED, Scale
 from gpsdream_app.lifting.mesh import LiftedMesh, vertex_normals
+from gpsdream_app.lifting.scale import UNSCALED, Scale
 
 Y_UP = np.array([[1.0, 0, 0, 0], [0, 0, 1.0, 0], [0, -1.0, 0, 0], [0, 0, 0, 1.0]])
 COLLADA = "http://www.collada.org/2005/11/COLLADASchema"

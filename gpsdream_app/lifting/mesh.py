@@ -1,4 +1,4 @@
-"""From a field to a mesh: marching cubes, parts, decimation, colours and a texture. Nothing here knows files."""
+"""From a density to a mesh: marching cubes, parts, decimation, colours, a texture. Knows neither files nor torch."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from dataclasses import dataclass, replace
 
 import fast_simplification
 import numpy as np
-import torch
 import xatlas
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
-from skimage.filters import threshold_otsu
 from skimage.measure import marching_cubes
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
-from gpsdream_app.lifting.field import Field
+from gpsdream_app.lifting.density import Density as Density
 
 SMALLEST_PART = 0.02  # of the largest part's volume
 MOST_FACES = 50_000
@@ -31,52 +29,6 @@ def empty_mesh(threshold: float, highest: float) -> GPSDreamError:
         f"Nothing of the field is denser than {threshold:.3g}: its densest point has {highest:.3g}. There is no mesh.",
         "Lower the threshold, or lift the landmark with more steps.",
     )
-
-
-@dataclass(frozen=True)
-class Density:
-    """The field on a lattice, from which meshes at any threshold come without reading it again.
-
-    Attributes:
-        values: (up, north, east) density per field unit.
-        colours: (up, north, east, 3), 0 to 1.
-        extent: half the box, field units (east, north, up).
-    """
-
-    values: np.ndarray
-    colours: np.ndarray
-    extent: tuple[float, float, float]
-
-    @property
-    def spacing(self) -> np.ndarray:
-        """Length of a cell's edges east, north, up."""
-        return 2.0 * np.array(self.extent) / (np.array(self.values.shape[::-1]) - 1)
-
-    def threshold(self) -> float:
-        """Where matter begins by the look of it: Otsu's split of the share of light that a cell takes, as a density.
-
-        Between a tenth and nine tenths of the light.
-        """
-        cell = float(self.spacing.max())
-        taken = 1.0 - np.exp(-self.values * cell)
-        spread = float(taken.max() - taken.min())
-        share = float(threshold_otsu(taken)) if spread > 1e-6 else 0.5
-        return -float(np.log1p(-np.clip(share, 0.1, 0.9))) / cell
-
-    def colour_at(self, points: np.ndarray) -> np.ndarray:
-        """Colours (N, 3) of points (N, 3), read trilinearly; the box's wall goes on outside."""
-        where = torch.from_numpy(np.asarray(points, dtype=np.float32) / np.array(self.extent, dtype=np.float32))
-        grid = torch.from_numpy(np.moveaxis(self.colours, -1, 0)[None].astype(np.float32))
-        found = torch.nn.functional.grid_sample(
-            grid, where.reshape(1, 1, 1, -1, 3), padding_mode="border", align_corners=True
-        )
-        return found.reshape(3, -1).T.numpy()
-
-
-def density_of(field: Field, resolution: int | None = None) -> Density:
-    """Read a field on its own lattice, or on a finer or coarser one."""
-    density, colour = field.sampled(resolution)
-    return Density(density.float().cpu().numpy(), colour.float().cpu().numpy(), field.extent)
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ import torch
 import trimesh
 
 from gpsdream_app.lifting.cameras import Camera
+from gpsdream_app.lifting.field import density_of
 from gpsdream_app.lifting.guidance import Form, Times
 from gpsdream_app.lifting.loop import Lift, LiftConfig, Method
-from gpsdream_app.lifting.mesh import density_of, extract
+from gpsdream_app.lifting.mesh import extract
 from gpsdream_app.lifting.renderer import render_pictures
 from tests.lifting_scene import ExactNoise, ExactViews, f_score, seen
 

@@ -16,9 +16,10 @@ import trimesh
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.lifting import loop
 from gpsdream_app.lifting.cameras import Camera, ring
+from gpsdream_app.lifting.field import density_of
 from gpsdream_app.lifting.guidance import Form, Times
 from gpsdream_app.lifting.loop import Control, Lift, LiftCancelled, LiftConfig, Method, Surroundings, Weights
-from gpsdream_app.lifting.mesh import density_of, extract
+from gpsdream_app.lifting.mesh import extract
 from gpsdream_app.lifting.renderer import render_pictures
 from gpsdream_app.lifting.turntable import frames, write_turntable
 from tests.films import read_film

@@ -7,8 +7,8 @@ import trimesh
 
 from gpsdream_app.domain.errors import GPSDreamError
 from gpsdream_app.lifting import mesh as meshes
-from gpsdream_app.lifting.field import DenseGrid
-from gpsdream_app.lifting.mesh import Density, LiftedMesh, density_of, extract, textured
+from gpsdream_app.lifting.field import DenseGrid, density_of
+from gpsdream_app.lifting.mesh import Density, LiftedMesh, extract, textured
 
 
 def solid(distance: np.ndarray, cell: float) -> np.ndarray:
