@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from functools import cache
 
@@ -16,6 +15,7 @@ from gpsdream_app.landmarks.camera import Camera, ParallelView
 from gpsdream_app.landmarks.materials import MATERIALS, NAMES
 from gpsdream_app.landmarks.renderer import Renderer, Scene, depth_of, to_linear, to_srgb
 from gpsdream_app.landmarks.solids import Floats, Ints
+from gpsdream_app.landmarks.sun import NIGHT_BELOW
 
 SHADOW_SIZE = 896
 
@@ -51,25 +51,7 @@ class Conditions:
     @property
     def is_night(self) -> bool:
         """Whether the lamps are lit."""
-        return self.sun[1] < -4
-
-
-def sun_position(moment: datetime, lat: float) -> tuple[float, float]:
-    """Return azimuth and elevation of the sun in degrees, to about a degree (Cooper 1969 for the declination).
-
-    Args:
-        moment: local solar time.
-        lat: latitude in degrees.
-    """
-    day = moment.timetuple().tm_yday
-    declination = math.radians(23.45) * math.sin(2 * math.pi * (284 + day) / 365)
-    hour = math.radians(15 * (moment.hour + moment.minute / 60 - 12))
-    phi = math.radians(lat)
-    sine = math.sin(phi) * math.sin(declination) + math.cos(phi) * math.cos(declination) * math.cos(hour)
-    elevation = math.asin(sine)
-    east = -math.cos(declination) * math.sin(hour)
-    north = math.cos(phi) * math.sin(declination) - math.sin(phi) * math.cos(declination) * math.cos(hour)
-    return math.degrees(math.atan2(east, north)) % 360.0, math.degrees(elevation)
+        return self.sun[1] < NIGHT_BELOW
 
 
 def direction(azimuth: float, elevation: float) -> Floats:

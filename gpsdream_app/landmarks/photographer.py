@@ -30,9 +30,10 @@ from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.landmarks import LANDMARKS, Landmark, landmark
 from gpsdream_app.geo.frames import LocalFrame
 from gpsdream_app.landmarks.camera import Camera
-from gpsdream_app.landmarks.light import Conditions, Weather, photograph, sun_position
+from gpsdream_app.landmarks.light import Conditions, Weather, photograph
 from gpsdream_app.landmarks.meshes import TruthMesh, truth_mesh
 from gpsdream_app.landmarks.renderer import Renderer, Scene
+from gpsdream_app.landmarks.sun import sun_position
 from gpsdream_app.landmarks.surroundings import surroundings
 
 GPS_NOISE = 5.0  # metres, root mean square of the distance between the true place and the one in the file

@@ -14,7 +14,7 @@ from gpsdream_app.domain.landmarks import LANDMARKS, landmark
 from gpsdream_app.geo.azimuth import angle_between, azimuth_error, standpoint
 from gpsdream_app.geo.frames import LocalFrame
 from gpsdream_app.landmarks.camera import Camera
-from gpsdream_app.landmarks.light import Conditions, Weather, sun_position
+from gpsdream_app.landmarks.light import Conditions, Weather
 from gpsdream_app.landmarks.meshes import TruthMesh, truth_mesh
 from gpsdream_app.landmarks.photographer import (
     DISTANCES,
@@ -28,6 +28,7 @@ from gpsdream_app.landmarks.photographer import (
     shots,
 )
 from gpsdream_app.landmarks.renderer import Renderer, to_linear, to_srgb, truth_images
+from gpsdream_app.landmarks.sun import sun_position
 from gpsdream_app.photos.exif import read_metadata
 
 ARCH = "washington-square-arch"
