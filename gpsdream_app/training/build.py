@@ -87,14 +87,28 @@ def build_small(
     fronts: Fronts = (),
 ) -> GPSDiffusionPipeline:
     """A small untrained pipeline. The random seed decides its weights; arguments as of `location_encoder_for`."""
-    down = tuple("CrossAttnDownBlock2D" if attention else "DownBlock2D" for attention in config.unet_attention)
-    up = tuple("CrossAttnUpBlock2D" if attention else "UpBlock2D" for attention in reversed(config.unet_attention))
     location_encoder = location_encoder_for(
         box, config.text_width, config, has_heading=has_heading, base=False, metres=metres, fronts=fronts
     )
+    unet = small_unet(config, location_encoder.token_count)
+    text_encoder, vae = small_text_encoder(config, tokenizer), small_codec(config)
+    return GPSDiffusionPipeline(vae, text_encoder, tokenizer, unet, scheduler_for(loss), location_encoder)
+
+
+def small_unet(config: ModelConfig, location_tokens: int, *, time_scale_shift: str = "default") -> UNet2DConditionModel:
+    """An untrained U-Net of a recipe's sizes.
+
+    Args:
+        config: sizes.
+        location_tokens: tokens that come after those of the words.
+        time_scale_shift: how the time embedding (and what joins it) enters a block, as diffusers names it: "default"
+            adds to the channels, "scale_shift" also scales them.
+    """
+    down = tuple("CrossAttnDownBlock2D" if attention else "DownBlock2D" for attention in config.unet_attention)
+    up = tuple("CrossAttnUpBlock2D" if attention else "UpBlock2D" for attention in reversed(config.unet_attention))
     in_time = config.location_in_time
-    in_time_width = config.text_width * location_encoder.token_count + config.text_in_time
-    unet = UNet2DConditionModel(
+    in_time_width = config.text_width * location_tokens + config.text_in_time
+    return UNet2DConditionModel(
         sample_size=config.image_size // config.codec_stride,
         in_channels=config.latent_channels + config.map_channels,
         out_channels=config.latent_channels,
@@ -108,9 +122,14 @@ def build_small(
         norm_num_groups=16,
         class_embed_type="simple_projection" if in_time else None,
         projection_class_embeddings_input_dim=in_time_width if in_time else None,
+        resnet_time_scale_shift=time_scale_shift,
     )
+
+
+def small_text_encoder(config: ModelConfig, tokenizer: CLIPTokenizer) -> CLIPTextModel:
+    """An untrained text encoder of a recipe's sizes."""
     ends = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
-    text_encoder = CLIPTextModel(
+    return CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(tokenizer),
             hidden_size=config.text_width,
@@ -123,7 +142,11 @@ def build_small(
             **ends,
         )
     )
-    vae = LappedAutoencoder(
+
+
+def small_codec(config: ModelConfig) -> LappedAutoencoder:
+    """An untrained codec of a recipe's sizes."""
+    return LappedAutoencoder(
         latent_channels=config.latent_channels,
         window=config.codec_window,
         refiner_widths=config.refiner_widths,
@@ -131,25 +154,12 @@ def build_small(
         whitening=config.codec_whitening,
         stride=config.codec_stride,
     )
-    return GPSDiffusionPipeline(vae, text_encoder, tokenizer, unet, scheduler_for(loss), location_encoder)
 
 
-def open_base(folder: Path, config: ModelConfig, box: Box, *, has_heading: bool) -> GPSDiffusionPipeline:
-    """Open a Stable Diffusion 1.x or 2.x folder as the start of a GPS-conditioned model.
-
-    Its pictures are the same as before until the location encoder has learned something.
-
-    Args:
-        folder: a diffusers pipeline folder with safetensors weights.
-        config: sizes of the location encoder.
-        box: of the training photos.
-        has_heading: whether photos carry headings.
-
-    Raises:
-        GPSDreamError: if the folder is no such pipeline.
-    """
+def open_stable_diffusion(folder: Path) -> StableDiffusionPipeline:
+    """Open a Stable Diffusion 1.x or 2.x folder with safetensors weights. Raises GPSDreamError if it is none."""
     try:
-        base = StableDiffusionPipeline.from_pretrained(
+        return StableDiffusionPipeline.from_pretrained(
             folder,
             local_files_only=True,
             use_safetensors=True,
@@ -166,6 +176,28 @@ def open_base(folder: Path, config: ModelConfig, box: Box, *, has_heading: bool)
             "Give a diffusers folder with model_index.json, unet, vae, text_encoder, tokenizer and scheduler.",
             details=repr(error),
         ) from None
+
+
+def stateless_scheduler(base: StableDiffusionPipeline) -> DDIMScheduler:
+    """The noise schedule of a base; the schedulers that it comes with keep a state or take passes that no step shows."""
+    return DDIMScheduler.from_config(base.scheduler.config, clip_sample=False)
+
+
+def open_base(folder: Path, config: ModelConfig, box: Box, *, has_heading: bool) -> GPSDiffusionPipeline:
+    """Open a Stable Diffusion 1.x or 2.x folder as the start of a GPS-conditioned model.
+
+    Its pictures are the same as before until the location encoder has learned something.
+
+    Args:
+        folder: a diffusers pipeline folder with safetensors weights.
+        config: sizes of the location encoder.
+        box: of the training photos.
+        has_heading: whether photos carry headings.
+
+    Raises:
+        GPSDreamError: if the folder is no such pipeline.
+    """
+    base = open_stable_diffusion(folder)
     width = base.unet.config.cross_attention_dim
     location_encoder = location_encoder_for(box, width, config, has_heading=has_heading, base=True)
     return GPSDiffusionPipeline(
@@ -173,8 +205,7 @@ def open_base(folder: Path, config: ModelConfig, box: Box, *, has_heading: bool)
         base.text_encoder,
         base.tokenizer,
         base.unet,
-        # The schedulers that Stable Diffusion comes with keep a state or take passes that no step shows.
-        DDIMScheduler.from_config(base.scheduler.config, clip_sample=False),
+        stateless_scheduler(base),
         location_encoder,
         null_text="empty_prompt",
     )

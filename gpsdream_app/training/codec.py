@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 
 from gpsdream_app.models.codec import LappedAutoencoder
-from gpsdream_app.training.batches import CropSampler
 
 Report = Callable[[int, int, str], None]
+
+
+class Pictures(Protocol):
+    """Training pictures without end."""
+
+    def pictures(self, number: int, count: int) -> torch.Tensor:
+        """Batch `number`, always the same: (count, 3, side, side) in [-1, 1]."""
 
 
 def psnr(picture: torch.Tensor, truth: torch.Tensor) -> float:
@@ -46,7 +53,7 @@ def _steps(
 
 
 def train_linear(
-    codec: LappedAutoencoder, sampler: CropSampler, *, steps: int, batch: int, report: Report | None = None
+    codec: LappedAutoencoder, sampler: Pictures, *, steps: int, batch: int, report: Report | None = None
 ) -> None:
     """Fit the linear halves by squared error from principal components, then standardise the latents."""
     codec.start_from_principal_components(sampler.pictures(0, 256))
@@ -68,7 +75,7 @@ def train_linear(
 
 def train_refiner(
     codec: LappedAutoencoder,
-    sampler: CropSampler,
+    sampler: Pictures,
     *,
     steps: int,
     batch: int,
@@ -80,7 +87,7 @@ def train_refiner(
 
     Args:
         codec: with trained linear halves.
-        sampler: of crops.
+        sampler: of pictures.
         steps: optimiser steps.
         batch: pictures per step.
         noise: standard deviation of noise on the latents, so that slightly wrong latents decode well too.

@@ -239,27 +239,31 @@ class TrainConfig:
             "checkpoints_kept",
         ):
             if getattr(loop, name) < 1:
-                raise _bad(f"“loop.{name}” must be at least 1, not {getattr(loop, name)}.")
+                raise bad_recipe(f"“loop.{name}” must be at least 1, not {getattr(loop, name)}.")
         for name in ("seed", "lora_rank", "warm_up", "cool_down", "codec_steps", "refiner_steps", "map_steps"):
             if getattr(loop, name) < 0:
-                raise _bad(f"“loop.{name}” must be at least 0, not {getattr(loop, name)}.")
+                raise bad_recipe(f"“loop.{name}” must be at least 0, not {getattr(loop, name)}.")
         if not 0 < loop.learning_rate < 1:
-            raise _bad(f"“loop.learning_rate” must be between 0 and 1, not {loop.learning_rate}.")
+            raise bad_recipe(f"“loop.learning_rate” must be between 0 and 1, not {loop.learning_rate}.")
         multiple = model.codec_stride * 2 ** (len(model.unet_channels) - 1)
         if model.image_size < multiple or model.image_size % multiple:
-            raise _bad(f"“model.image_size” must be a multiple of {multiple}, not {model.image_size}.")
+            raise bad_recipe(f"“model.image_size” must be a multiple of {multiple}, not {model.image_size}.")
         if model.map_channels and len(model.map_features) != len(model.map_cell_metres):
-            raise _bad("“model.map_features” must have a number for each of “model.map_cell_metres”.")
+            raise bad_recipe("“model.map_features” must have a number for each of “model.map_cell_metres”.")
         if not 0 <= model.text_in_time <= model.text_width:
-            raise _bad(f"“model.text_in_time” must be from 0 to the width of a token, not {model.text_in_time}.")
+            raise bad_recipe(f"“model.text_in_time” must be from 0 to the width of a token, not {model.text_in_time}.")
         if data.validation_by not in HOLD_OUT_BY:
-            raise _bad(f"“data.validation_by” must be one of {', '.join(HOLD_OUT_BY)}, not “{data.validation_by}”.")
+            raise bad_recipe(
+                f"“data.validation_by” must be one of {', '.join(HOLD_OUT_BY)}, not “{data.validation_by}”."
+            )
         if not 0 <= data.validation_share < 1:
-            raise _bad(f"“data.validation_share” must be from 0 to under 1, not {data.validation_share}.")
+            raise bad_recipe(f"“data.validation_share” must be from 0 to under 1, not {data.validation_share}.")
         if loop.precision not in PRECISIONS:
-            raise _bad(f"“loop.precision” must be one of {', '.join(PRECISIONS)}, not “{loop.precision}”.")
+            raise bad_recipe(f"“loop.precision” must be one of {', '.join(PRECISIONS)}, not “{loop.precision}”.")
         if self.loss.prediction not in PREDICTIONS:
-            raise _bad(f"“loss.prediction” must be one of {', '.join(PREDICTIONS)}, not “{self.loss.prediction}”.")
+            raise bad_recipe(
+                f"“loss.prediction” must be one of {', '.join(PREDICTIONS)}, not “{self.loss.prediction}”."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the recipe as JSON values."""
@@ -268,7 +272,7 @@ class TrainConfig:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> TrainConfig:
         """Read a recipe. Raises GPSDreamError that names an unknown or wrong setting."""
-        return _read(cls, data, "recipe")
+        return read_settings(cls, data, "recipe")
 
     @classmethod
     def for_base(cls) -> TrainConfig:
@@ -289,39 +293,41 @@ class TrainConfig:
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
-            raise _bad(f"The recipe “{path.name}” cannot be read: {error.strerror or error}.") from None
+            raise bad_recipe(f"The recipe “{path.name}” cannot be read: {error.strerror or error}.") from None
         except ValueError as error:
-            raise _bad(f"The recipe “{path.name}” is not JSON: {error}.") from None
+            raise bad_recipe(f"The recipe “{path.name}” is not JSON: {error}.") from None
         return cls.from_dict(data)
 
 
-def _bad(message: str) -> GPSDreamError:
+def bad_recipe(message: str) -> GPSDreamError:
+    """The error for a recipe that no run can be made with."""
     return GPSDreamError(ErrorKind.BAD_REQUEST, message, "See docs/training.md for the settings of a recipe.")
 
 
-def _read(cls: type, data: Any, path: str) -> Any:
+def read_settings(cls: type, data: Any, path: str) -> Any:
+    """Read JSON values into a dataclass of settings. Raises GPSDreamError that names an unknown or wrong one."""
     if not isinstance(data, Mapping):
-        raise _bad(f"“{path}” must be an object with settings.")
+        raise bad_recipe(f"“{path}” must be an object with settings.")
     hints = get_type_hints(cls)
     known = {item.name for item in fields(cls)}
     for name in data:
         if name not in known:
-            raise _bad(f"“{path}” has no setting “{name}”.")
+            raise bad_recipe(f"“{path}” has no setting “{name}”.")
     return cls(**{name: _value(hints[name], value, f"{path}.{name}") for name, value in data.items()})
 
 
 def _value(hint: Any, value: Any, path: str) -> Any:
     if is_dataclass(hint):
-        return _read(hint, value, path)
+        return read_settings(hint, value, path)
     if getattr(hint, "__origin__", None) is tuple:
         if not isinstance(value, (list, tuple)):
-            raise _bad(f"“{path}” must be a list.")
+            raise bad_recipe(f"“{path}” must be a list.")
         return tuple(value)
     if hint == Mapping[str, Sequence[str]] and not (
         isinstance(value, Mapping) and all(isinstance(words, (list, tuple)) for words in value.values())
     ):
-        raise _bad(f"“{path}” must be an object whose values are lists of words.")
+        raise bad_recipe(f"“{path}” must be an object whose values are lists of words.")
     wanted = {bool: bool, int: int, float: (int, float), str: str}.get(hint)
     if wanted and (not isinstance(value, wanted) or (hint is not bool and isinstance(value, bool))):
-        raise _bad(f"“{path}” must be of type {hint.__name__}, not {value!r}.")
+        raise bad_recipe(f"“{path}” must be of type {hint.__name__}, not {value!r}.")
     return float(value) if hint is float else value

@@ -120,21 +120,8 @@ class Learner(nn.Module):
         generator = torch.Generator().manual_seed(seed)
         keep = drop_conditions(self.config, count, generator)
         noise = torch.randn(latents.shape, generator=generator).to(device)
-        # One timestep from each of `count` equal parts of the schedule: less noise in the loss than free draws.
-        total = self.scheduler.config.num_train_timesteps
-        spread = (torch.arange(count) + torch.rand(count, generator=generator)) / count
-        timesteps = (spread * total).long().clamp(max=total - 1)
-        timesteps = timesteps[torch.randperm(count, generator=generator)].to(device)
-
-        has_words = torch.tensor([bool(prompt.strip()) for prompt in prompts]) & keep.text
-        if text is None:
-            with torch.set_grad_enabled(self.train_text and torch.is_grad_enabled()):
-                text = encode_prompts(self.tokenizer, self.text_encoder, prompts)
-        nothing = torch.zeros_like(text[:1])
-        if self.null_text == "empty_prompt":
-            with torch.no_grad():
-                nothing = encode_prompts(self.tokenizer, self.text_encoder, [""]).to(text)
-        text = torch.where(has_words.to(device)[:, None, None], text, nothing)
+        timesteps = self.timesteps(count, generator).to(device)
+        text = self.words(prompts, keep.text, device, text)
 
         places = [torch.where(keep.place, degrees, torch.nan) for degrees in (lat, lon)]
         places.append(torch.where(keep.heading, heading, torch.nan))
@@ -143,7 +130,46 @@ class Learner(nn.Module):
         radius = finest if self.location_encoder.config.map_channels else 0.0
         tokens = self.location_encoder(*places, radius=radius)
         location = Location(tokens, self.location_encoder.read_map(*places, width=metres, finest=finest))
+        return self.losses(latents, noise, timesteps, text, location).mean()
 
+    def timesteps(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        """One timestep from each of `count` equal parts of the schedule, (count,): less noise in the loss than free
+        draws."""
+        total = self.scheduler.config.num_train_timesteps
+        spread = (torch.arange(count) + torch.rand(count, generator=generator)) / count
+        timesteps = (spread * total).long().clamp(max=total - 1)
+        return timesteps[torch.randperm(count, generator=generator)]
+
+    def words(
+        self, prompts: list[str], keep: torch.Tensor, device: torch.device, text: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Text tokens of prompts, (batch, tokens, width), those of no words where they are dropped.
+
+        Args:
+            prompts: words of each sample.
+            keep: (batch,), bool.
+            device: of the result.
+            text: cached text tokens of the prompts, if there are any.
+        """
+        has_words = torch.tensor([bool(prompt.strip()) for prompt in prompts]) & keep
+        if text is None:
+            with torch.set_grad_enabled(self.train_text and torch.is_grad_enabled()):
+                text = encode_prompts(self.tokenizer, self.text_encoder, prompts)
+        nothing = torch.zeros_like(text[:1])
+        if self.null_text == "empty_prompt":
+            with torch.no_grad():
+                nothing = encode_prompts(self.tokenizer, self.text_encoder, [""]).to(text)
+        return torch.where(has_words.to(device)[:, None, None], text, nothing)
+
+    def losses(
+        self,
+        latents: torch.Tensor,
+        noise: torch.Tensor,
+        timesteps: torch.Tensor,
+        text: torch.Tensor,
+        location: Location,
+    ) -> torch.Tensor:
+        """Weighted loss of each sample, (batch,)."""
         noisy = self.scheduler.add_noise(latents, noise, timesteps)
         if self.scheduler.config.prediction_type == "v_prediction":
             target = self.scheduler.get_velocity(latents, noise, timesteps)
@@ -152,7 +178,7 @@ class Learner(nn.Module):
         predicted = predict(self.unet, noisy, timesteps, text, location, self.preconditioning)
         error = (predicted - target.float()).square()
         if self.preconditioning is not None:
-            weights = self.preconditioning.deviations.to(device) ** self.config.channel_weight
+            weights = self.preconditioning.deviations.to(latents.device) ** self.config.channel_weight
             error = error * (weights / weights.mean())[:, None, None]
         error = error.mean(dim=(1, 2, 3))
-        return (loss_weights(self.scheduler, timesteps, self.config.min_snr_gamma) * error).mean()
+        return loss_weights(self.scheduler, timesteps, self.config.min_snr_gamma) * error

@@ -16,6 +16,7 @@ from diffusers.models.attention_processor import AttnProcessor
 from PIL import Image
 
 from gpsdream_app.domain.places import Place
+from gpsdream_app.models.landmark_pipeline import View
 from gpsdream_app.models.pipeline import GPSDiffusionPipeline
 from gpsdream_app.training.config import LoopConfig, LossConfig
 from gpsdream_app.training.learner import Learner
@@ -26,7 +27,7 @@ LOG_COLUMNS = ("step", "samples", "loss", "validation_loss", "learning_rate", "s
 
 @dataclass(frozen=True)
 class LatentBatch:
-    """What the loss needs of a batch; see Learner.forward."""
+    """What the loss needs of a batch of pictures of places; see Learner.forward."""
 
     latents: torch.Tensor
     lat: torch.Tensor
@@ -49,13 +50,22 @@ class LatentBatch:
         }
 
 
+class Batch(Protocol):
+    """Latents and what the learner is told beside them."""
+
+    latents: torch.Tensor
+
+    def arguments(self, device: torch.device) -> dict[str, Any]:
+        """Keyword arguments for the learner, but for the seed."""
+
+
 class BatchSource(Protocol):
     """Where batches come from: a pure function of the number asked for."""
 
-    def latent_batch(self, number: int, count: int) -> LatentBatch:
+    def latent_batch(self, number: int, count: int) -> Batch:
         """Batch `number` with `count` samples."""
 
-    def validation_batches(self, count: int) -> Sequence[LatentBatch]:
+    def validation_batches(self, count: int) -> Sequence[Batch]:
         """The held-out samples, the same every time, in batches of at most `count`."""
 
 
@@ -112,8 +122,9 @@ class Loop:
         loss: LossConfig,
         *,
         train_text: bool,
-        samples: Sequence[tuple[str, Place | None]] = (),
+        samples: Sequence[tuple[str, Place | View | None]] = (),
         sampling: dict[str, Any] | None = None,
+        learner: type[Learner] = Learner,
     ) -> None:
         """Prepare a run; it resumes from the newest checkpoint in `out`, if there is one.
 
@@ -125,8 +136,9 @@ class Loop:
             config: of the loop.
             loss: of the loss.
             train_text: whether the text encoder learns too.
-            samples: words and places of the validation pictures.
+            samples: words and places (or views) of the validation pictures.
             sampling: arguments of the pipeline for them.
+            learner: what computes the loss of a batch's arguments.
         """
         self.accelerator = Accelerator(
             cpu=without_accelerator(),
@@ -142,28 +154,28 @@ class Loop:
         if device.type == "cpu" and pipeline.location_encoder.config.attention == "joint":
             # Plain matrix products: on a CPU the backward pass of fused attention takes a third longer.
             pipeline.unet.set_attn_processor(AttnProcessor())
-        learner = Learner(pipeline, loss, train_text=train_text).train()
+        taught = learner(pipeline, loss, train_text=train_text).train()
         # Text encoders have no dropout here that would need the training mode, and a frozen one must not change.
-        learner.text_encoder.train(train_text)
+        taught.text_encoder.train(train_text)
         self.optimizer = torch.optim.AdamW(
-            list(trainable(learner).values()),
+            list(trainable(taught).values()),
             lr=config.learning_rate,
             betas=(0.9, config.second_beta),
             weight_decay=config.weight_decay,
             fused=True,
         )
-        self.average = WeightAverage(learner, config.ema_decay) if config.ema_decay else None
+        self.average = WeightAverage(taught, config.ema_decay) if config.ema_decay else None
         self.step, self.samples_seen = 0, 0
         self.seconds_before = 0.0
         self.started = time.monotonic()
         self._rate = 0.0
         found = checkpoints(out / "checkpoints")
         if found:
-            facts = load_state(found[-1], learner, self.optimizer, self.average)
+            facts = load_state(found[-1], taught, self.optimizer, self.average)
             self.step, self.samples_seen = facts["step"], facts["samples"]
             self.seconds_before = facts["seconds"]
-        self.bare = learner
-        self.learner, self.optimizer = self.accelerator.prepare(learner, self.optimizer)
+        self.bare = taught
+        self.taught, self.optimizer = self.accelerator.prepare(taught, self.optimizer)
 
     @property
     def is_main(self) -> bool:

@@ -25,6 +25,7 @@ from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.model_card import Example, ModelCard
 from gpsdream_app.domain.places import Place
 from gpsdream_app.generation.previews import fit_preview
+from gpsdream_app.generation.draw import sampling_settings
 from gpsdream_app.library.model_folders import read_card
 from gpsdream_app.library.paths import catalogue_path
 from gpsdream_app.models.checkpoint import load_pipeline, save_pipeline
@@ -37,6 +38,7 @@ from gpsdream_app.training.batches import CropSampler
 from gpsdream_app.training.build import build_small, open_base
 from gpsdream_app.training.codec import psnr, train_linear, train_refiner
 from gpsdream_app.training.config import TrainConfig
+from gpsdream_app.training.learner import Learner
 from gpsdream_app.training.loop import BatchSource, Loop, Progress, without_accelerator
 from gpsdream_app.training.place_map import cells_looked_at, train_place_map
 from gpsdream_app.training.prepare import check_box, check_disk, coverage_of, photos_of, prepare
@@ -97,6 +99,8 @@ def vocabulary_of(photos: Sequence[TrainingPhoto], synonyms: Mapping[str, Sequen
 
 class TrainingRun:
     """One output folder: prepared photos, codec, checkpoints, log, and in the end the model."""
+
+    learner: type[Learner] = Learner
 
     def __init__(
         self,
@@ -170,6 +174,7 @@ class TrainingRun:
             train_text=isinstance(pipeline.vae, LappedAutoencoder),
             samples=self._samples(prepared),
             sampling=self._sampling(),
+            learner=self.learner,
         )
         finished = loop.run(on_progress=self.listener.progress, stop=self.listener.stopped)
         if loop.is_main:
@@ -262,27 +267,33 @@ class TrainingRun:
             return pipeline
         pipeline = open_base(self.base, config.model, box, has_heading=has_heading)
         sampler.side = pipeline.unet.config.sample_size * pipeline.vae_scale
-        if config.loop.lora_rank:
+        self._adapt(pipeline)
+        return pipeline
+
+    def _adapt(self, pipeline: GPSDiffusionPipeline) -> None:
+        """Let only adapters of a base's U-Net learn, if the recipe says so, and trade time for memory."""
+        loop = self.config.loop
+        if loop.lora_rank:
             pipeline.unet.requires_grad_(False)
             targets = ["to_q", "to_k", "to_v", "to_out.0"]
-            pipeline.unet.add_adapter(
-                LoraConfig(r=config.loop.lora_rank, lora_alpha=config.loop.lora_rank, target_modules=targets)
-            )
-        if config.loop.gradient_checkpointing:
+            pipeline.unet.add_adapter(LoraConfig(r=loop.lora_rank, lora_alpha=loop.lora_rank, target_modules=targets))
+        if loop.gradient_checkpointing:
             pipeline.unet.enable_gradient_checkpointing()
-        return pipeline
 
     def _tokenizer(self, prepared: PreparedPhotos) -> CLIPTokenizer:
         """Learn the words, or read those that an earlier start learned."""
         folder, model = self.out / "tokenizer", self.config.model
         if not folder.exists():
-            views = [view for photo in prepared.photos for view in photo.views]
-            texts = [text for view in views for text in (view.caption, *view.tags) if text]
+            texts = self._texts(prepared)
             tokenizer = train_tokenizer(texts, vocabulary_size=model.vocabulary_size, max_tokens=model.max_tokens)
             temporary = folder.with_name("tokenizer.part")
             tokenizer.save_pretrained(temporary)
             temporary.rename(folder)
         return CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+
+    def _texts(self, prepared: PreparedPhotos) -> list[str]:
+        views = [view for photo in prepared.photos for view in photo.views]
+        return [text for view in views for text in (view.caption, *view.tags) if text]
 
     def _codec(self, codec: LappedAutoencoder, prepared: PreparedPhotos, sampler: CropSampler) -> None:
         """Train the codec, or read the one that an earlier start trained; a longer refiner is trained anew."""
@@ -382,8 +393,14 @@ class TrainingRun:
         return [*samples, (samples[1][0], None), ("", None)]
 
     def _sampling(self) -> dict[str, Any]:
-        defaults = {"steps": 20, "text_guidance": 2.0, "place_guidance": 3.0, **self.config.card.defaults}
-        return {"num_inference_steps": defaults.pop("steps"), **defaults}
+        """How validation pictures are drawn: as single pictures are, whatever else the card has defaults for."""
+        defaults = self.config.card.defaults
+        return {
+            "num_inference_steps": defaults.get("steps", 20),
+            "text_guidance": defaults.get("text_guidance", 2.0),
+            "place_guidance": defaults.get("place_guidance", 3.0),
+            **sampling_settings(defaults),
+        }
 
     def _write_model(self, loop: Loop, pipeline: GPSDiffusionPipeline, prepared: PreparedPhotos) -> None:
         self.listener.stage(0, 1, "writing the model")

@@ -29,7 +29,7 @@ RECIPE = {
         "map_cells": 256,
         "map_hidden": 8,
     },
-    "data": {"stored_side": 48, "validation_share": 0.25},
+    "data": {"stored_side": 48, "validation_share": 0.25, "word_share": 0.3},
     "loop": {
         "steps": 6,
         "batch": 4,
@@ -41,7 +41,14 @@ RECIPE = {
         "checkpoint_every": 2,
         "checkpoints_kept": 9,
     },
-    "card": {"name": "tiny-street", "title": "Tiny street", "city": "manhattan", "licence": "CC0-1.0"},
+    "card": {
+        "name": "tiny-street",
+        "title": "Tiny street",
+        "city": "manhattan",
+        "licence": "CC0-1.0",
+        # As in the embedded model's recipe: not all of it is for single pictures, such as those of the validation.
+        "defaults": {"steps": 2, "eta": 0.5, "average": {"text_guidance": 2.0, "place_radius": 64.0}},
+    },
 }
 
 
