@@ -24,8 +24,8 @@ from transformers import CLIPTokenizer
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.model_card import Example, ModelCard
 from gpsdream_app.domain.places import Place
-from gpsdream_app.generation.previews import fit_preview
 from gpsdream_app.generation.draw import sampling_settings
+from gpsdream_app.generation.previews import fit_preview
 from gpsdream_app.library.model_folders import read_card
 from gpsdream_app.library.paths import catalogue_path
 from gpsdream_app.models.checkpoint import load_pipeline, save_pipeline
