@@ -1,4 +1,8 @@
-"""What every engine offers, and the queue that the real and the scripted engine share. No torch here."""
+"""What every engine offers, and the queues that the real and the scripted engine share. No torch here.
+
+There are two lanes: one for whatever draws or looks, and one for lifts, which take minutes. Each does one job at a
+time; a lift goes on beside a drawing, and gives way to it.
+"""
 
 from __future__ import annotations
 
@@ -25,15 +29,19 @@ from gpsdream_app.domain.events import (
     Started,
 )
 from gpsdream_app.domain.explanations import ExplainRequest, JobRequest
+from gpsdream_app.domain.lifts import LiftRequest
 from gpsdream_app.domain.results import Result
 
 log = logging.getLogger(__name__)
 
 Listener = Callable[[Event], None]
 
+RESTARTS = 2  # times that a lift goes on by itself after the engine died in the middle of it
+
 
 class Engine(ABC):
-    """Draws pictures for requests and explains them, one job at a time, in the order in which they came.
+    """Draws pictures for requests and explains them, one job at a time, in the order in which they came. Lifts have a
+    queue of their own: one goes on beside whatever is drawn, and waits between its steps while something is.
 
     Every job that was submitted ends with exactly one `Finished`, `Failed` or `Cancelled`. No method
     blocks, but for `shutdown`. Listeners are called on a thread of the engine, one event after the other, never
@@ -51,10 +59,10 @@ class Engine(ABC):
 
     @abstractmethod
     def submit(self, request: JobRequest, job_id: str | None = None) -> str:
-        """Put a job of any sort at the end of the queue, and start the engine if it does not run.
+        """Put a job of any sort at the end of its queue, and start the engine if it does not run.
 
         Args:
-            request: what to draw or to find out.
+            request: what to draw, to find out or to lift.
             job_id: the job's name; a new one is made if None.
 
         Returns:
@@ -85,7 +93,23 @@ class Engine(ABC):
 
     @abstractmethod
     def cancel_all(self) -> None:
-        """End every job, waiting and running."""
+        """End every job, waiting and running; lifts as well."""
+
+    @abstractmethod
+    def pause(self, job_id: str) -> None:
+        """Have a lift wait. `Paused` tells that it does, its state on the disk. A waiting lift begins paused; other
+        jobs are left as they are.
+        """
+
+    @abstractmethod
+    def resume(self, job_id: str) -> None:
+        """Have a paused lift go on; `Started` tells that it does."""
+
+    @abstractmethod
+    def keep(self, job_id: str) -> None:
+        """End a running lift, paused or not, and make a mesh of what there is: `Lifted` and `Finished` follow, or
+        `Failed` if nothing has been lifted yet. Other jobs are left as they are.
+        """
 
     @abstractmethod
     def warm(self, model: str) -> None:
@@ -139,6 +163,8 @@ class Job:
     """A job that was handed to whatever draws.
 
     Attributes:
+        paused: whether a person wants this lift to wait.
+        restarts: times that it was begun again after the engine died.
         results: averages that are finished. They are kept here, since each of them holds all its places: told a second
             time, at the end of a large job, they would be too much for one message.
     """
@@ -147,22 +173,46 @@ class Job:
     request: JobRequest
     started: bool = False
     cancel_asked: bool = False
+    paused: bool = False
+    restarts: int = 0
     results: list[Result] = field(default_factory=list)
+
+    @property
+    def is_lift(self) -> bool:
+        """Whether it belongs to the lane of lifts."""
+        return isinstance(self.request, LiftRequest)
+
+
+@dataclass(slots=True)
+class Lane:
+    """Jobs that are done one after the other.
+
+    Attributes:
+        waiting: by id, the next one first.
+        current: the one that is being done.
+    """
+
+    waiting: dict[str, Job] = field(default_factory=dict)
+    current: Job | None = None
+
+    def running(self, job_id: str) -> Job | None:
+        """The current job, if this is its id."""
+        return self.current if self.current and self.current.job_id == job_id else None
 
 
 class QueueEngine(Engine):
-    """The queue, the sequence of events and the thread that tells listeners.
+    """The queues, the sequence of events and the thread that tells listeners.
 
-    A subclass draws one job at a time: `_begin` hands it a job, `_interrupt` asks it to stop that job, and it
-    answers by `_accept` with the job's events. Hooks are called with the lock held and must not block.
+    A subclass does one job of each lane at a time: `_begin` hands it a job, `_interrupt` asks it to stop that job,
+    `_set_paused` and `_keep` work on a lift, and it answers by `_accept` with the job's events. Hooks are called with
+    the lock held and must not block.
     """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._state = EngineState.STOPPED
         self._seq = 0
-        self._waiting: dict[str, JobRequest] = {}
-        self._current: Job | None = None
+        self._drawing, self._lifting = Lane(), Lane()
         self._closed = False
         self._listeners: list[Listener] = []
         self._outbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
@@ -185,7 +235,7 @@ class QueueEngine(Engine):
                 self._listeners.remove(listener)
 
     def submit(self, request: JobRequest, job_id: str | None = None) -> str:
-        """Put a job at the end of the queue, and start the engine if it does not run."""
+        """Put a job at the end of its queue, and start the engine if it does not run."""
         return self._put(request, job_id)
 
     def explain(self, request: ExplainRequest, job_id: str | None = None) -> str:
@@ -193,75 +243,123 @@ class QueueEngine(Engine):
         return self._put(request, job_id)
 
     def _put(self, request: JobRequest, job_id: str | None) -> str:
-        job_id = job_id or new_job_id()
+        job = Job(job_id or new_job_id(), request)
         with self._lock:
             if self._closed:
                 raise GPSDreamError(
                     ErrorKind.ENGINE_DIED, "The drawing engine has been shut down.", "Start GPSDream again."
                 )
-            if job_id in self._waiting or (self._current and self._current.job_id == job_id):
+            if any(job.job_id in lane.waiting or lane.running(job.job_id) for lane in self._lanes):
                 raise GPSDreamError(ErrorKind.BAD_REQUEST, "This job is in the queue already.")
-            self._waiting[job_id] = request
-            self._emit(Queued(job_id=job_id, position=len(self._waiting) - 1))
+            lane = self._lane_of(job)
+            lane.waiting[job.job_id] = job
+            self._emit(Queued(job_id=job.job_id, position=len(lane.waiting) - 1))
             self.start()
             self._advance()
-        return job_id
+        return job.job_id
+
+    @property
+    def _lanes(self) -> tuple[Lane, Lane]:
+        return self._drawing, self._lifting
+
+    def _lane_of(self, job: Job) -> Lane:
+        return self._lifting if job.is_lift else self._drawing
+
+    def _running(self, job_id: str) -> Job | None:
+        """The job of this id if it has been handed to whatever does it."""
+        return self._drawing.running(job_id) or self._lifting.running(job_id)
 
     def cancel(self, job_id: str) -> None:
         """End one job, waiting or running. An unknown or finished job is left as it is."""
         with self._lock:
-            if job_id in self._waiting:
-                place = list(self._waiting).index(job_id)
-                del self._waiting[job_id]
-                self._emit(Cancelled(job_id=job_id))
-                self._tell_positions(place)
-            elif self._current and self._current.job_id == job_id and not self._current.cancel_asked:
-                self._current.cancel_asked = True
+            for lane in self._lanes:
+                if job_id in lane.waiting:
+                    place = list(lane.waiting).index(job_id)
+                    del lane.waiting[job_id]
+                    self._emit(Cancelled(job_id=job_id))
+                    self._tell_positions(lane, place)
+            job = self._running(job_id)
+            if job and not job.cancel_asked:
+                job.cancel_asked = True
                 self._interrupt(job_id)
 
     def cancel_all(self) -> None:
-        """End every job, waiting and running."""
+        """End every job, waiting and running; lifts as well."""
         with self._lock:
-            # The last one first, so that no job moves up only to be cancelled.
-            for job_id in reversed(list(self._waiting)):
-                self.cancel(job_id)
-            if self._current:
-                self.cancel(self._current.job_id)
+            for lane in self._lanes:
+                # The last one first, so that no job moves up only to be cancelled.
+                for job_id in reversed(list(lane.waiting)):
+                    self.cancel(job_id)
+                if lane.current:
+                    self.cancel(lane.current.job_id)
+
+    def pause(self, job_id: str) -> None:
+        """Have a lift wait."""
+        self._pause_or_not(job_id, True)
+
+    def resume(self, job_id: str) -> None:
+        """Have a paused lift go on."""
+        self._pause_or_not(job_id, False)
+
+    def _pause_or_not(self, job_id: str, paused: bool) -> None:
+        with self._lock:
+            running = self._lifting.running(job_id)
+            job = running or self._lifting.waiting.get(job_id)
+            if job and job.paused != paused:
+                job.paused = paused
+                if running:
+                    self._set_paused(job_id, paused)
+
+    def keep(self, job_id: str) -> None:
+        """End a running lift and make a mesh of what there is."""
+        with self._lock:
+            job = self._lifting.running(job_id)
+            if job and not job.cancel_asked:
+                self._keep(job_id)
 
     # -- for subclasses --
 
     @abstractmethod
     def _begin(self, job: Job) -> None:
-        """Start to draw a job."""
+        """Start to do a job; a lift may have to begin paused."""
 
     @abstractmethod
     def _interrupt(self, job_id: str) -> None:
-        """Ask for the end of the job that is being drawn; the answer is its last event."""
+        """Ask for the end of a job that is being done; the answer is its last event."""
+
+    @abstractmethod
+    def _set_paused(self, job_id: str, paused: bool) -> None:
+        """Have the lift that is being done wait or go on; `Paused` or `Started` answers."""
+
+    @abstractmethod
+    def _keep(self, job_id: str) -> None:
+        """Have the lift that is being done come to its end."""
 
     def _can_begin(self) -> bool:
         """Whether a job can be begun now."""
         return True
 
     def _advance(self) -> None:
-        """Begin the next job if there is one and nothing is being drawn."""
+        """Begin the next job of every lane that has one and does nothing."""
         with self._lock:
-            if self._current or not self._waiting or self._closed or not self._can_begin():
-                return
-            job_id = next(iter(self._waiting))
-            self._current = Job(job_id, self._waiting.pop(job_id))
-            self._tell_positions(0)
-            self._begin(self._current)
+            for lane in self._lanes:
+                if lane.current or not lane.waiting or self._closed or not self._can_begin():
+                    continue
+                job = lane.waiting.pop(next(iter(lane.waiting)))
+                lane.current = job
+                self._tell_positions(lane, 0)
+                self._begin(job)
 
     def _accept(self, event: Event) -> None:
-        """Take an event of the current job, or of the engine; events of a job that has ended are dropped."""
+        """Take an event of a job that is being done, or of the engine; events of a job that has ended are dropped."""
         with self._lock:
             if isinstance(event, EngineChanged):
                 if not self._closed:
                     self._change(event.state, event.text)
                 return
             if event.job_id:
-                job = self._current
-                if job is None or job.job_id != event.job_id:
+                job = self._running(event.job_id)
+                if job is None:
                     return
                 if isinstance(event, Started):
                     job.started = True
@@ -271,34 +369,39 @@ class QueueEngine(Engine):
                     elif isinstance(event, Finished):
                         event = replace(event, results=tuple(job.results))
                 if isinstance(event, TERMINAL_EVENTS):
-                    self._current = None
+                    self._lane_of(job).current = None
             self._emit(event)
             self._advance()
 
     def _lost(self, failure: Failure) -> None:
-        """Settle the current job after whatever drew it is gone.
+        """Settle the jobs that were being done after whatever did them is gone.
 
-        A job that a person wanted to end is cancelled; one that had begun has failed; one that had not goes
-        back to the head of the queue.
+        A job that a person wanted to end is cancelled; one that had not begun goes back to the head of its queue, and
+        so does a lift, which has checkpoints to go on from, unless that has happened too often. Others have failed.
         """
         with self._lock:
-            job, self._current = self._current, None
-            if job is None:
-                return
-            if job.cancel_asked:
-                self._emit(Cancelled(job_id=job.job_id))
-            elif job.started:
-                self._emit(Failed(job_id=job.job_id, failure=failure))
-            else:
-                self._waiting = {job.job_id: job.request, **self._waiting}
-                self._tell_positions(0)
+            for lane in self._lanes:
+                job, lane.current = lane.current, None
+                if job is None:
+                    continue
+                again = not job.started
+                if job.started and job.is_lift and job.restarts < RESTARTS:
+                    job.restarts, job.started, again = job.restarts + 1, False, True
+                if job.cancel_asked:
+                    self._emit(Cancelled(job_id=job.job_id))
+                elif again:
+                    lane.waiting = {job.job_id: job, **lane.waiting}
+                    self._tell_positions(lane, 0)
+                else:
+                    self._emit(Failed(job_id=job.job_id, failure=_of_a_lift(failure) if job.is_lift else failure))
 
     def _fail_waiting(self, failure: Failure) -> None:
         """End every waiting job with the same failure."""
         with self._lock:
-            jobs, self._waiting = list(self._waiting), {}
-            for job_id in jobs:
-                self._emit(Failed(job_id=job_id, failure=failure))
+            for lane in self._lanes:
+                jobs, lane.waiting = list(lane.waiting), {}
+                for job_id in jobs:
+                    self._emit(Failed(job_id=job_id, failure=failure))
 
     def _close(self) -> bool:
         """End every job as cancelled and take no more. Returns False if that was done before."""
@@ -306,16 +409,17 @@ class QueueEngine(Engine):
             if self._closed:
                 return False
             self._closed = True
-            jobs, self._waiting = list(self._waiting), {}
-            if self._current:
-                jobs.insert(0, self._current.job_id)
-                self._current = None
-            for job_id in jobs:
-                self._emit(Cancelled(job_id=job_id))
+            for lane in self._lanes:
+                jobs, lane.waiting = list(lane.waiting), {}
+                if lane.current:
+                    jobs.insert(0, lane.current.job_id)
+                    lane.current = None
+                for job_id in jobs:
+                    self._emit(Cancelled(job_id=job_id))
             return True
 
-    def _tell_positions(self, first: int) -> None:
-        for position, job_id in enumerate(self._waiting):
+    def _tell_positions(self, lane: Lane, first: int) -> None:
+        for position, job_id in enumerate(lane.waiting):
             if position >= first:
                 self._emit(Queued(job_id=job_id, position=position))
 
@@ -351,3 +455,12 @@ class QueueEngine(Engine):
         self._outbox.put(None)
         if teller and teller is not threading.current_thread():
             teller.join()
+
+
+def _of_a_lift(failure: Failure) -> Failure:
+    """The same failure in words that suit a lift."""
+    return replace(
+        failure,
+        message="The drawing engine stopped in the middle of the lift, again and again.",
+        hint="Lift again: it goes on from its last checkpoint. If it stops again, memory may be short.",
+    )

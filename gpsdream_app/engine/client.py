@@ -37,7 +37,7 @@ SECONDS_TO_REAP = 5.0
 class ProcessEngine(QueueEngine):
     """Runs `gpsdream_app.engine.worker` as a child process.
 
-    The queue is kept here, and the child is given one job at a time: when it dies, one job has failed and none is lost.
+    The queues are kept here, and the child is given one job of each at a time: when it dies, no other job is lost.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class ProcessEngine(QueueEngine):
         self._launcher: threading.Thread | None = None
         self._log = _EngineLog()
         self._warm_model: str | None = None
-        self._cancel_timer: threading.Timer | None = None
+        self._cancel_timers: dict[str, threading.Timer] = {}
         self._crashes: deque[float] = deque()
         self._answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
 
@@ -96,7 +96,7 @@ class ProcessEngine(QueueEngine):
             timeout: seconds to wait for the answer.
 
         Returns:
-            pid, state, job_id, waiting, model, device, memory_bytes, threads; None if there is no answer.
+            pid, state, job_id, lift_id, waiting, model, device, memory_bytes, threads; None if there is no answer.
         """
         child = self._child
         if child is None:
@@ -117,7 +117,8 @@ class ProcessEngine(QueueEngine):
         if not self._close():
             return
         with self._lock:
-            self._forget_cancel()
+            for job_id in list(self._cancel_timers):
+                self._forget_cancel(job_id)
             launcher = self._launcher  # under the lock, where a child takes its launcher's place
         if launcher:
             launcher.join()
@@ -135,27 +136,38 @@ class ProcessEngine(QueueEngine):
         return self._child is not None
 
     def _begin(self, job: Job) -> None:
-        if self._child:
-            self._child.send({"command": "submit", "job_id": job.job_id, "request": job.request})
+        self._send({"command": "submit", "job_id": job.job_id, "request": job.request, "paused": job.paused})
 
     def _interrupt(self, job_id: str) -> None:
         child = self._child
         if child:
             child.send({"command": "cancel", "job_id": job_id})
-            self._forget_cancel()
-            self._cancel_timer = threading.Timer(self._patience, self._end_stuck, (child, job_id))
-            self._cancel_timer.daemon = True
-            self._cancel_timer.start()
+            self._forget_cancel(job_id)
+            timer = threading.Timer(self._patience, self._end_stuck, (child, job_id))
+            timer.daemon = True
+            timer.start()
+            self._cancel_timers[job_id] = timer
 
-    def _forget_cancel(self) -> None:
-        if self._cancel_timer:
-            self._cancel_timer.cancel()
-            self._cancel_timer = None
+    def _set_paused(self, job_id: str, paused: bool) -> None:
+        self._send({"command": "pause" if paused else "resume", "job_id": job_id})
+
+    def _keep(self, job_id: str) -> None:
+        self._send({"command": "keep", "job_id": job_id})
+
+    def _send(self, header: dict[str, Any]) -> None:
+        if self._child:
+            self._child.send(header)
+
+    def _forget_cancel(self, job_id: str) -> None:
+        timer = self._cancel_timers.pop(job_id, None)
+        if timer:
+            timer.cancel()
 
     def _end_stuck(self, child: _Child, job_id: str) -> None:
         """End a child that did not stop a job in time. That also gives back all its memory."""
         with self._lock:
-            if child is self._child and self._current and self._current.job_id == job_id:
+            self._cancel_timers.pop(job_id, None)
+            if child is self._child and self._running(job_id):
                 log.warning("The engine did not stop job %s in time and is ended.", job_id)
                 child.ended_by_us = True
                 child.kill()
@@ -202,8 +214,8 @@ class ProcessEngine(QueueEngine):
         with self._lock:
             if child is self._child:
                 self._accept(event)
-                if isinstance(event, TERMINAL_EVENTS) and not (self._current and self._current.cancel_asked):
-                    self._forget_cancel()
+                if isinstance(event, TERMINAL_EVENTS) and not self._running(event.job_id):
+                    self._forget_cancel(event.job_id)
 
     def _on_gone(self, child: _Child, exit_code: int) -> None:
         """Settle the jobs of a child that is gone, and replace it."""

@@ -10,6 +10,7 @@ import io
 import math
 import queue
 import random
+import shutil
 import threading
 import time
 from collections import deque
@@ -36,22 +37,35 @@ from gpsdream_app.domain.events import (
     Explained,
     Failed,
     Finished,
+    Lifted,
+    LiftStep,
     Loading,
     PatchesFound,
+    Paused,
     PictureFinished,
     Started,
     Step,
 )
 from gpsdream_app.domain.explanations import ExplainRequest, Explanation, JobRequest, TokenKind, TokenMap
+from gpsdream_app.domain.lifts import LiftMethod, LiftRequest, LiftResult
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.domain.results import Result, picture_key
 from gpsdream_app.engine.base import Job, QueueEngine
 from gpsdream_app.engine.finishing import cut_outs_folder, find_frame, finish_picture
+from gpsdream_app.library.lifts import CHECKPOINTS, begin_lift, find_lift, lift_folder
 from gpsdream_app.library.paths import pictures_dir
 
 MAP_CELLS = 16  # along a side of an attention map
 COMPARED_PLACES, RANK_PLACES = 20, 6
 STAGES = ("loading text encoder", "loading U-Net", "loading location encoder", "loading autoencoder")
+# Phases of a scripted lift, and their steps.
+VIEWS = (("draw", 6), ("fit", 20))
+LIFT_PHASES = {
+    LiftMethod.VIEWS: VIEWS,
+    LiftMethod.REFINE: (*VIEWS, ("update", 6), ("fit", 10)),
+    LiftMethod.SDS: (("distil", 30),),
+    LiftMethod.TEXT: (("distil", 30),),
+}
 DIED = Failure(
     ErrorKind.ENGINE_DIED,
     "The drawing engine stopped in the middle of the picture.",
@@ -70,7 +84,7 @@ class Script:
 
     Attributes:
         step_seconds: how long a denoising step takes, or one of the other places that an explanation looks at, or a
-            picture or photo that is looked at.
+            picture or photo that is looked at, or a step of a lift.
         load_seconds: how long each of the stages of loading a model takes.
         fail_at: step (from 1, over all pictures) at which the job fails; 0 while loading; None never.
         failure: what it fails with.
@@ -90,6 +104,10 @@ class _StoppedError(Exception):
     """The job was cancelled."""
 
 
+class _KeptError(Exception):
+    """A person is content with what has been lifted."""
+
+
 class _DiedError(Exception):
     """The script wants the engine to die."""
 
@@ -97,9 +115,12 @@ class _DiedError(Exception):
 class FakeEngine(QueueEngine):
     """Draws deterministic postcards and writes them as real PNG files with metadata; explains them as it pleases.
 
+    Landmarks are lifted to towers of blocks, with all the files of a lift.
+
     Attributes:
         script: how jobs go from now on; or a callable that tells it for a request.
         gate: clear it to hold every job before its next step, set it to let it go on. Set at first.
+        lift_gate: the same for lifts alone.
         model_hash: what results say that they were drawn with; frames of a series are reused if it is the same.
     """
 
@@ -122,6 +143,8 @@ class FakeEngine(QueueEngine):
         self.model_hash = "0" * 16
         self.gate = threading.Event()
         self.gate.set()
+        self.lift_gate = threading.Event()
+        self.lift_gate.set()
         self._scripts: deque[Script] = deque()
         self._pictures = pictures
         self._size = size
@@ -129,6 +152,11 @@ class FakeEngine(QueueEngine):
         self._stop = threading.Event()
         self._tasks: queue.SimpleQueue[Job | str | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._lift_model = ""
+        self._lever = threading.Condition()
+        self._asked: set[str] = set()  # of the running lift: stop, pause, keep
+        self._lifts: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._lift_thread: threading.Thread | None = None
 
     def play_next(self, *scripts: Script) -> None:
         """Use these scripts for the next jobs, one each, before going back to `script`."""
@@ -140,9 +168,11 @@ class FakeEngine(QueueEngine):
             if self._thread or self._closed:
                 return
             self._thread = threading.Thread(target=self._run, name="fake engine", daemon=True)
+            self._lift_thread = threading.Thread(target=self._run_lifts, name="fake lifts", daemon=True)
             self._change(EngineState.STARTING, "starting")
             self._change(EngineState.READY)
             self._thread.start()
+            self._lift_thread.start()
 
     def warm(self, model: str) -> None:
         """Pretend to load a model in the background."""
@@ -155,17 +185,39 @@ class FakeEngine(QueueEngine):
             return
         self._stop.set()
         self._tasks.put(None)
-        if self._thread and self._thread is not threading.current_thread():
-            self._thread.join(timeout)
+        self._pull("stop")
+        self._lifts.put(None)
+        for thread in (self._thread, self._lift_thread):
+            if thread and thread is not threading.current_thread():
+                thread.join(timeout)
         self._change(EngineState.STOPPED)
         self._stop_telling()
 
     def _begin(self, job: Job) -> None:
-        self._stop.clear()
-        self._tasks.put(job)
+        if job.is_lift:
+            with self._lever:
+                self._asked = {"pause"} if job.paused else set()
+            self._lifts.put(job)
+        else:
+            self._stop.clear()
+            self._tasks.put(job)
 
     def _interrupt(self, job_id: str) -> None:
-        self._stop.set()
+        if self._lifting.running(job_id):
+            self._pull("stop")
+        else:
+            self._stop.set()
+
+    def _set_paused(self, job_id: str, paused: bool) -> None:
+        self._pull("pause", paused)
+
+    def _keep(self, job_id: str) -> None:
+        self._pull("keep")
+
+    def _pull(self, lever: str, on: bool = True) -> None:
+        with self._lever:
+            self._asked = self._asked | {lever} if on else self._asked - {lever}
+            self._lever.notify_all()
 
     def _run(self) -> None:
         while (task := self._tasks.get()) is not None:
@@ -227,15 +279,136 @@ class FakeEngine(QueueEngine):
         except GPSDreamError as error:
             self._accept(Failed(job_id=job_id, failure=error.failure))
         except _DiedError:
-            self._model = ""
-            with self._lock:
-                self._lost(DIED)
-                if not self._closed:
-                    self._change(EngineState.RESTARTING, "starting again")
-                    self._change(EngineState.READY)
-                self._advance()
+            self._die()
         else:
             self._accept(Finished(job_id=job_id, results=results))
+
+    def _die(self) -> None:
+        self._model = self._lift_model = ""
+        with self._lock:
+            self._lost(DIED)
+            if not self._closed:
+                self._change(EngineState.RESTARTING, "starting again")
+                self._change(EngineState.READY)
+            self._advance()
+
+    def _run_lifts(self) -> None:
+        while (job := self._lifts.get()) is not None:
+            self._lift(job)
+
+    def _lift(self, job: Job) -> None:
+        assert isinstance(job.request, LiftRequest)
+        script, job_id = self._script_of(job.request), job.job_id
+        self._accept(Started(job_id=job_id))
+        try:
+            found = find_lift(job.request, self.model_hash)
+            if found is None:
+                if job.request.model != self._lift_model:
+                    for number, text in enumerate(STAGES, 1):
+                        self._accept(Loading(job_id=job_id, step=number, total=len(STAGES), text=text))
+                        self._wait_for_lift(job, script.load_seconds)
+                    if script.fail_at == 0:
+                        raise GPSDreamError(script.failure.kind, script.failure.message, script.failure.hint)
+                    self._lift_model = job.request.model
+                found = self._lift_steps(job, job.request, script)
+        except _StoppedError:
+            self._accept(Cancelled(job_id=job_id))
+        except _KeptError:
+            failure = Failure(ErrorKind.BAD_REQUEST, "Nothing has been lifted yet, so there is nothing to keep.")
+            self._accept(Failed(job_id=job_id, failure=failure))
+        except GPSDreamError as error:
+            self._accept(Failed(job_id=job_id, failure=error.failure))
+        except _DiedError:
+            self._die()
+        else:
+            self._accept(Lifted(job_id=job_id, lift=found))
+            self._accept(Finished(job_id=job_id))
+
+    def _lift_steps(self, job: Job, request: LiftRequest, script: Script) -> LiftResult:
+        """Go through the steps of a lift, from where an earlier one was stopped, and write its files."""
+        # Their libraries take a while to import, and most tests lift nothing.
+        from gpsdream_app.engine.made_up import look_at, made_up_density
+        from gpsdream_app.lifting.result import finish_lift
+
+        folder = lift_folder(request, self.model_hash)
+        begin_lift(request, folder)
+        mark = folder / CHECKPOINTS / "step"
+        mark.parent.mkdir(exist_ok=True)
+        phases = LIFT_PHASES[request.method]
+        total = sum(steps for _, steps in phases)
+        first = int(mark.read_text()) if mark.is_file() else 0
+        begun, kept, done = time.monotonic(), False, first
+        try:
+            for number in range(first + 1, total + 1):
+                self._wait_for_lift(job, script.step_seconds)
+                if script.die_at == number:
+                    raise _DiedError
+                if script.fail_at == number:
+                    raise GPSDreamError(script.failure.kind, script.failure.message, script.failure.hint)
+                phase, step, steps = _phase_of(phases, number)
+                preview = b""
+                if script.preview_every and number % script.preview_every == 0:
+                    views = look_at(made_up_density(request, number / total), 180.0 + 9.0 * number)
+                    preview = _side_by_side([Image.fromarray(view) for view in views], phase in ("draw", "update"))
+                fitted = phase in ("fit", "distil")
+                fade = math.exp(-3.0 * number / total)
+                self._accept(
+                    LiftStep(
+                        job_id=job.job_id,
+                        phase=phase,
+                        step=step,
+                        steps=steps,
+                        share=number / (total + 1),
+                        seconds_left=(total + 1 - number) * script.step_seconds,
+                        terms={"picture": 0.02 + 0.2 * fade, "entropy": 0.004 + 0.01 * fade} if fitted else {},
+                        opacity=0.18 - 0.05 * fade if fitted else 0.0,
+                        fog=0.04 + 0.5 * fade if fitted else 0.0,
+                        preview=preview,
+                    )
+                )
+                done = number
+                mark.write_text(str(number))
+        except _KeptError:
+            if not any(_phase_of(phases, number)[0] in ("fit", "distil") for number in range(1, done + 1)):
+                raise
+            kept = True
+        self._accept(LiftStep(job_id=job.job_id, phase="mesh", step=1, steps=1, share=total / (total + 1)))
+        density = made_up_density(request)
+        if not kept:
+            shutil.rmtree(mark.parent, ignore_errors=True)
+        return finish_lift(
+            density,
+            look_at(density, 180.0 + 30.0)[0],
+            request,
+            folder,
+            job_id=job.job_id,
+            seconds=time.monotonic() - begun,
+            model_title="Postcards",
+            model_hash=self.model_hash,
+            kept_early=kept,
+        )
+
+    def _wait_for_lift(self, job: Job, seconds: float) -> None:
+        """Sleep for a step; wait while the gates are closed, something is drawn, or the lift is paused.
+
+        Raises:
+            _StoppedError, _KeptError: if that is what a person wants.
+        """
+        end, paused = time.monotonic() + seconds, False
+        with self._lever:
+            while True:
+                if "stop" in self._asked:
+                    raise _StoppedError
+                if "keep" in self._asked:
+                    raise _KeptError
+                if paused != ("pause" in self._asked):
+                    paused = not paused
+                    self._accept(Paused(job_id=job.job_id) if paused else Started(job_id=job.job_id))
+                held = not self.gate.is_set() or not self.lift_gate.is_set() or self._drawing.current is not None
+                left = end - time.monotonic()
+                if left <= 0 and not held and not paused:
+                    return
+                self._lever.wait(0.01 if held or paused else min(left, 0.01) if left > 0 else 0.0)
 
     def _wait(self, seconds: float) -> None:
         """Sleep for a step, and while the gate is closed. Raises _StoppedError if the job is cancelled."""
@@ -522,6 +695,27 @@ def _spot(dice: random.Random, label: str, kind: TokenKind, share: float) -> Tok
     least, most = min(map(min, rows)), max(map(max, rows))
     scaled = tuple(tuple((value - least) / (most - least) for value in row) for row in rows)
     return TokenMap(label, kind, scaled, share, low=share * dice.uniform(0.1, 0.5), high=share * dice.uniform(1.5, 2))
+
+
+def _phase_of(phases: Sequence[tuple[str, int]], number: int) -> tuple[str, int, int]:
+    """Name of the phase, step in it from 1 and its steps, of step `number` (from 1) of a lift."""
+    for name, steps in phases:
+        if number <= steps:
+            return name, number, steps
+        number -= steps
+    raise ValueError("the lift has fewer steps")
+
+
+def _side_by_side(images: Sequence[Image.Image], drawing: bool) -> bytes:
+    """Return a JPEG of four squares; while views are drawn only the first one shows something."""
+    side = images[0].width
+    row = Image.new("RGB", (side * len(images), side), (40, 40, 40))
+    for number, image in enumerate(images):
+        if number == 0 or not drawing:
+            row.paste(image, (number * side, 0))
+    buffer = io.BytesIO()
+    row.save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
 
 
 def _preview(image: Image.Image, share: float, seed: int) -> bytes:

@@ -13,6 +13,7 @@ from gpsdream_app.domain.errors import ErrorKind, Failure
 from gpsdream_app.domain.events import (
     TERMINAL_EVENTS,
     Cancelled,
+    EngineChanged,
     EngineState,
     Event,
     Failed,
@@ -22,6 +23,8 @@ from gpsdream_app.domain.events import (
     Step,
 )
 from gpsdream_app.domain.explanations import ExplainRequest
+from gpsdream_app.domain.landmarks import LANDMARKS
+from gpsdream_app.domain.lifts import LiftRequest
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.engine.base import Job, QueueEngine
 
@@ -36,6 +39,8 @@ class HandEngine(QueueEngine):
         super().__init__()
         self.alive = False
         self.given: Job | None = None
+        self.lifted: Job | None = None
+        self.pulled: list[tuple[str, str]] = []
         self.emitted: list[Event] = []
 
     def _emit(self, event: Event) -> None:
@@ -61,24 +66,40 @@ class HandEngine(QueueEngine):
 
     def die(self) -> None:
         self.alive = False
-        self.given = None
+        self.given = self.lifted = None
         self._lost(DEATH)
         self._change(EngineState.RESTARTING)
 
     def say(self, event: Event) -> None:
         if isinstance(event, TERMINAL_EVENTS):
-            self.given = None
+            if self.given and self.given.job_id == event.job_id:
+                self.given = None
+            else:
+                self.lifted = None
         self._accept(event)
 
     def _can_begin(self) -> bool:
         return self.alive
 
     def _begin(self, job: Job) -> None:
-        assert self.alive and self.given is None
-        self.given = job
+        assert self.alive
+        if job.is_lift:
+            assert self.lifted is None
+            self.lifted = job
+        else:
+            assert self.given is None
+            self.given = job
 
     def _interrupt(self, job_id: str) -> None:
-        assert self.given and self.given.job_id == job_id
+        assert job_id in [job.job_id for job in (self.given, self.lifted) if job]
+
+    def _set_paused(self, job_id: str, paused: bool) -> None:
+        assert self.lifted and self.lifted.job_id == job_id and self.lifted.paused == paused
+        self.pulled.append((job_id, "pause" if paused else "resume"))
+
+    def _keep(self, job_id: str) -> None:
+        assert self.lifted and self.lifted.job_id == job_id and not self.lifted.cancel_asked
+        self.pulled.append((job_id, "keep"))
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -90,6 +111,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.events: list[Event] = []
         self.engine.add_listener(self.events.append)
         self.submitted: list[str] = []
+        self.lifts: list[str] = []
         self.cancels: set[str] = set()
 
     @rule(target=jobs, seed=st.integers(0, 99), explain=st.booleans())
@@ -98,6 +120,20 @@ class QueueMachine(RuleBasedStateMachine):
         job_id = self.engine.explain(ExplainRequest(request)) if explain else self.engine.submit(request)
         self.submitted.append(job_id)
         return job_id
+
+    @rule(target=jobs, seed=st.integers(0, 99))
+    def lift(self, seed: int) -> str:
+        job_id = self.engine.submit(LiftRequest(LANDMARKS[0], seed=seed))
+        self.submitted.append(job_id)
+        self.lifts.append(job_id)
+        return job_id
+
+    @rule(job_id=jobs, lever=st.sampled_from(["pause", "resume", "keep"]))
+    def pull(self, job_id: str, lever: str) -> None:
+        before = len(self.engine.pulled)
+        getattr(self.engine, lever)(job_id)
+        assert all(pulled == (job_id, lever) for pulled in self.engine.pulled[before:])
+        assert len(self.engine.pulled) == before or job_id in self.lifts
 
     @rule(job_id=jobs)
     def cancel(self, job_id: str) -> None:
@@ -119,11 +155,10 @@ class QueueMachine(RuleBasedStateMachine):
     def die(self) -> None:
         self.engine.die()
 
-    @precondition(lambda self: self.engine.given is not None)
+    @precondition(lambda self: self.engine.given is not None or self.engine.lifted is not None)
     @rule(data=st.data())
-    def draw(self, data: st.DataObject) -> None:
-        job = self.engine.given
-        assert job
+    def work(self, data: st.DataObject) -> None:
+        job = data.draw(st.sampled_from([job for job in (self.engine.given, self.engine.lifted) if job]))
         if not job.started:
             self.engine.say(Started(job_id=job.job_id))
             return
@@ -137,42 +172,49 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(job_id=jobs, event=st.sampled_from([Started, Finished, Cancelled]))
     def late_event(self, job_id: str, event: type[Event]) -> None:
         """What a process that has been replaced may still have had in its pipe."""
-        if not (self.engine.given and self.engine.given.job_id == job_id):
+        if job_id not in [job.job_id for job in (self.engine.given, self.engine.lifted) if job]:
             self.engine._accept(event(job_id=job_id))
 
     @invariant()
     def every_job_is_somewhere(self) -> None:
-        waiting, current = self.engine._waiting, self.engine._current
-        assert not (current and current.job_id in waiting)
-        assert (self.engine.given is None) == (current is None)
-        assert not (self.engine.alive and waiting and current is None), "nothing is drawn though jobs wait"
+        for lane, given in ((self.engine._drawing, self.engine.given), (self.engine._lifting, self.engine.lifted)):
+            assert not (lane.current and lane.current.job_id in lane.waiting)
+            assert given is lane.current
+            assert not (self.engine.alive and lane.waiting and lane.current is None), "nothing is done though jobs wait"
 
     @invariant()
     def positions_are_told(self) -> None:
         told = {event.job_id: event.position for event in self.engine.emitted if isinstance(event, Queued)}
-        assert [told[job_id] for job_id in self.engine._waiting] == list(range(len(self.engine._waiting)))
+        for lane in (self.engine._drawing, self.engine._lifting):
+            assert [told[job_id] for job_id in lane.waiting] == list(range(len(lane.waiting)))
 
     def teardown(self) -> None:
         self.engine.shutdown()
         ends = Counter(event.job_id for event in self.events if isinstance(event, TERMINAL_EVENTS))
         assert ends == Counter(self.submitted), "every job ends once"
         assert [event.seq for event in self.events] == list(range(1, len(self.events) + 1))
-        running: str | None = None
+        running: dict[bool, str | None] = {False: None, True: None}
         first_starts: list[str] = []
         closing = False
         for event in self.events:
+            lane = event.job_id in self.lifts
             closing = closing or (isinstance(event, Cancelled) and event.job_id not in self.cancels)
+            if isinstance(event, EngineChanged) and event.state is EngineState.RESTARTING:
+                running[True] = None  # lifts go on
             if isinstance(event, Started):
-                assert running is None, "one job runs"
-                running = event.job_id
-                first_starts.append(event.job_id)
+                assert running[lane] is None, "one job of a lane runs"
+                running[lane] = event.job_id
+                if event.job_id not in first_starts:
+                    first_starts.append(event.job_id)
             elif isinstance(event, Step):
-                assert event.job_id == running
+                assert event.job_id == running[lane]
             elif isinstance(event, TERMINAL_EVENTS):
-                running = None if running == event.job_id else running
+                running[lane] = None if running[lane] == event.job_id else running[lane]
                 if isinstance(event, Cancelled) and not closing:
                     assert event.job_id in self.cancels, "a cancel touches its own job only"
-        assert first_starts == [job for job in self.submitted if job in first_starts], "first come, first served"
+        for jobs in (self.lifts, [job for job in self.submitted if job not in self.lifts]):
+            starts = [job for job in first_starts if job in jobs]
+            assert starts == [job for job in jobs if job in starts], "first come, first served"
 
 
 TestQueue = QueueMachine.TestCase
