@@ -17,7 +17,9 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.model_card import CARD_FILE, ModelCard
 from gpsdream_app.library.model_folders import INDEX_FILE
+from gpsdream_app.models.angle_encoder import AngleEncoder
 from gpsdream_app.models.codec import LappedAutoencoder
+from gpsdream_app.models.landmark_pipeline import LandmarkPipeline
 from gpsdream_app.models.location_encoder import LocationEncoder
 from gpsdream_app.models.pipeline import GPSDiffusionPipeline
 from gpsdream_app.models.weights import copy_out_of_file, refuse_missing_weights
@@ -65,6 +67,8 @@ def load_pipeline(
     report: Callable[[int, int, str], None] | None = None,
 ) -> GPSDiffusionPipeline:
     """Open a model folder, part by part, from safetensors only and without a network.
+
+    A folder whose location encoder is an AngleEncoder is opened as a LandmarkPipeline.
 
     Args:
         folder: as `save_pipeline` or `GPSDiffusionPipeline.save_pretrained` wrote it.
@@ -115,12 +119,14 @@ def load_pipeline(
     if autoencoder is None:
         raise _corrupt(folder, f"“{named('vae')}” is not an autoencoder that GPSDream knows")
     vae = weights_of("vae", autoencoder, **memory)
-    stage(4, "location encoder")
-    location_encoder = weights_of("location_encoder", LocationEncoder, **memory)
+    of_landmarks = named("location_encoder") == AngleEncoder.__name__
+    stage(4, "angle encoder" if of_landmarks else "location encoder")
+    location_encoder = weights_of("location_encoder", AngleEncoder if of_landmarks else LocationEncoder, **memory)
     scheduler = part("scheduler", _scheduler_class(folder, named("scheduler")))
     null_text = index.get("null_text", "zeros")
+    kind = LandmarkPipeline if of_landmarks else GPSDiffusionPipeline
     try:
-        return GPSDiffusionPipeline(vae, text_encoder, tokenizer, unet, scheduler, location_encoder, null_text)
+        return kind(vae, text_encoder, tokenizer, unet, scheduler, location_encoder, null_text)
     except (ValueError, TypeError, AttributeError) as error:
         raise _corrupt(folder, "its parts do not fit together", repr(error)) from None
 

@@ -87,6 +87,11 @@ class _TokenMLP(nn.Module):
         return self.output(nn.functional.silu(self.hidden(features.to(self.hidden.weight.dtype))))
 
 
+def token_mlp(inputs: int, hidden: int, outputs: int, zero_output: bool = False) -> nn.Module:
+    """What makes a token of encoded numbers; with `zero_output` a token of zeros until it has learned something."""
+    return _TokenMLP(inputs, hidden, outputs, zero_output)
+
+
 class LocationEncoder(ModelMixin, ConfigMixin):
     """Two tokens g = [f_x(x), f_y(y)] for a place, and one more for a heading (section 3.1 of the paper).
 

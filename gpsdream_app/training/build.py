@@ -179,7 +179,7 @@ def open_stable_diffusion(folder: Path) -> StableDiffusionPipeline:
 
 
 def stateless_scheduler(base: StableDiffusionPipeline) -> DDIMScheduler:
-    """The noise schedule of a base; the schedulers that it comes with keep a state or take passes that no step shows."""
+    """The noise schedule of a base. Its own scheduler may keep a state, or take passes that no step shows."""
     return DDIMScheduler.from_config(base.scheduler.config, clip_sample=False)
 
 

@@ -175,7 +175,7 @@ class Loop:
             self.step, self.samples_seen = facts["step"], facts["samples"]
             self.seconds_before = facts["seconds"]
         self.bare = taught
-        self.taught, self.optimizer = self.accelerator.prepare(taught, self.optimizer)
+        self.learner, self.optimizer = self.accelerator.prepare(taught, self.optimizer)
 
     @property
     def is_main(self) -> bool:
