@@ -106,6 +106,7 @@ def made_up_report(caption: str = "a mansion, a tree", **changes: Any) -> tuple[
                 "asked": figure(0.8, 0.1, 5),
                 "not_asked": figure(0.0, 0.0, 5),
                 "ratio": figure(9.0, 4.0),
+                "photos": figure(3.0, 1.0),
                 "probe": {"prevalence": 0.3, "precision": figure(0.7, 0.1), "area": figure(0.8, 0.1)},
             }
         ],

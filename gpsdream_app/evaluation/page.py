@@ -404,17 +404,21 @@ def _words(data: Mapping[str, Any]) -> str:
         area = number(probe["area"]["value"], 2) if probe and probe.get("area") else "–"
         body.append(
             f"<tr><td>{escape(word['word'])}</td>{''.join(cells)}"
-            f'<td class="figure">{escape(interval_words(word["ratio"], 1))}</td><td class="figure">{area}</td></tr>'
+            f'<td class="figure">{escape(interval_words(word["ratio"], 1))}</td>'
+            f'<td class="figure">{escape(interval_words(word.get("photos"), 1))}</td>'
+            f'<td class="figure">{area}</td></tr>'
         )
     first = data["words"][0]
     return (
         "<h2>Words that it obeys</h2><p>How often a classifier that was trained on real photographs finds a thing in "
         "pictures, when the word was asked for and when nothing was.</p>"
         '<div class="wide"><table><thead><tr><th>word</th><th>asked for</th><th>not asked for</th><th>ratio, 95 % '
-        f"interval</th><th>classifier</th></tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+        f"interval</th><th>photographs</th><th>classifier</th></tr></thead><tbody>{''.join(body)}</tbody></table></div>"
         f'<p class="small">At {first["asked"]["count"]} random places, the same places and the same noise with and '
-        "without the word; half a picture is added to both counts. Classifier: how well it finds the thing in held-out "
-        "photographs, as the area under its ROC curve (0.5 is chance, 1 is never wrong).</p>"
+        "without the word; half a picture is added to both counts. Photographs: the ratio that real ones reach, those "
+        "that have the thing against all; the classifier has learned from most of them, so it flatters. Classifier: "
+        "how well it finds the thing in held-out photographs, as the area under its ROC curve (0.5 is chance, 1 is "
+        "never wrong).</p>"
     )
 
 

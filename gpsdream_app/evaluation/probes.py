@@ -272,6 +272,44 @@ def word_obedience(
     return results
 
 
+def found_in_photos(
+    probe: WordProbe, pictures: torch.Tensor, tags: Sequence[Sequence[str]], groups: ArrayLike, *, batch: int = 32
+) -> dict[str, Interval]:
+    """The ratio that photographs reach: a word is found so many times as often where it is as anywhere.
+
+    Photographs that have the word stand for pictures that were asked for it, all photographs for those that were not.
+    A model that obeys perfectly, and draws what photographs show, reaches this and not more; a word that is usual
+    everywhere, or that the probe hardly finds, cannot reach much.
+
+    Args:
+        probe: finds words.
+        pictures: (n, 3, h, w) in [-1, 1], photographs.
+        tags: of each.
+        groups: (n,), equal for pictures of one source photograph.
+        batch: pictures looked at together.
+
+    Returns:
+        By word; words that no photograph has are left out.
+    """
+    found = np.concatenate([probe.found(part).cpu().numpy() for part in pictures.split(batch)]).astype(np.float64)
+    truth = np.array([probe.truth(some) for some in tags], dtype=np.float64)
+    result = {}
+    for column, word in enumerate(probe.words):
+        table = np.stack([found[:, column], truth[:, column], found[:, column] * truth[:, column]], axis=1)
+        if not truth[:, column].any():
+            continue
+        value = float(_share_ratio(table, np.ones((1, len(table))))[0])
+        low, high = np.quantile(bootstrap_distribution(table, _share_ratio, groups=groups), (0.025, 0.975))
+        result[word] = Interval(value, float(low), float(high), len(table))
+    return result
+
+
+def _share_ratio(table: Floats, weights: Floats) -> Floats:
+    found, have, both = (weights @ table).T
+    pictures = weights.sum(axis=1)
+    return np.asarray((both + 0.5) / (have + 0.5) * pictures / (found + 0.5))
+
+
 # -- the side of the street --
 
 

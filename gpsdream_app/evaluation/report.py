@@ -104,8 +104,9 @@ def plain_table(data: Mapping[str, Any]) -> str:
                 f"{100 * word['asked']['value']:.0f} %",
                 f"{100 * word['not_asked']['value']:.0f} %",
                 interval_words(word["ratio"], 1),
+                interval_words(word.get("photos"), 1),
             ]
             for word in data["words"]
         ]
-        lines += ["", *_lines([["word", "asked", "not asked", "ratio"], *body])]
+        lines += ["", *_lines([["word", "asked", "not asked", "ratio", "ratio of photos"], *body])]
     return "\n".join(lines).rstrip() + "\n"

@@ -306,7 +306,8 @@ class Evaluation:
         if judges.probe is not None:
             progress.stage("asking for single words")
             spots = random_places(inside, plan.word_places, settings.seed)
-            data["words"] = words_obeyed(artist, judges.probe, words, spots, rough, settings.seed)
+            real = standing_crops(prepared, inside, self.card.image_size)
+            data["words"] = words_obeyed(artist, judges.probe, words, spots, rough, settings.seed, real)
         else:
             self.warnings.append("There is no probe of words, so it is not said which words the model obeys.")
         part_done("words")

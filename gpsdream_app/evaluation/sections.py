@@ -25,6 +25,7 @@ from gpsdream_app.evaluation.probes import (
     SidePhotos,
     WordProbe,
     both_sides,
+    found_in_photos,
     probe_card,
     side_agreement,
     word_obedience,
@@ -518,7 +519,13 @@ def probe_words(probe: Path | None, card: ModelCard) -> list[str]:
 
 
 def words_obeyed(
-    artist: Artist, folder: Path, words: Sequence[str], places: Sequence[Place], own: Guidance, seed: int
+    artist: Artist,
+    folder: Path,
+    words: Sequence[str],
+    places: Sequence[Place],
+    own: Guidance,
+    seed: int,
+    crops: Sequence[tuple[str, Crop]] = (),
 ) -> list[dict[str, Any]]:
     """How often a probe finds each word when it is asked for, and when nothing is.
 
@@ -529,8 +536,15 @@ def words_obeyed(
         places: where.
         own: how the model guides, with as many steps as are to be taken here.
         seed: of the noise.
+        crops: real ones, with the names of their sources, to say what photographs themselves reach.
     """
     probe = WordProbe.open(folder).to(artist.painter.pipeline.unet.device)
+    described = [(source, crop) for source, crop in crops if crop.view is not None and crop.view.tags]
+    photos: dict[str, Any] = {}
+    if described:
+        pictures = torch.stack([picture_of(crop.pixels) for _, crop in described])
+        tags = [crop.view.tags for _, crop in described if crop.view is not None]
+        photos = found_in_photos(probe, signed(pictures), tags, [source for source, _ in described])
     known = {item.get("word"): item for item in probe_card(folder).get("held_out", []) if isinstance(item, dict)}
 
     def draw(prompts: Sequence[str], where: Sequence[Place], seeds: Sequence[int]) -> torch.Tensor:
@@ -548,6 +562,7 @@ def words_obeyed(
             "asked": as_json(one.asked),
             "not_asked": as_json(one.not_asked),
             "ratio": as_json(one.ratio),
+            "photos": as_json(photos[one.word]) if one.word in photos else None,
             # How far the probe itself can be trusted, as its card says; null where that was not measured.
             "probe": _probe_figures(known.get(one.word)),
         }

@@ -15,6 +15,7 @@ from gpsdream_app.evaluation.probes import (
     area_under_curve,
     average_precision,
     both_sides,
+    found_in_photos,
     nearest_side,
     obedience_of,
     probe_card,
@@ -140,6 +141,18 @@ def test_obedience_pairs_pictures_with_their_twins(probe: WordProbe) -> None:
     twins = [[item[1:] for item in asked if item[0] == prompt] for prompt in ("", "light")]
     assert twins[0] == twins[1]
     assert told[-1] == (60, 60)
+
+
+def test_photographs_reach_only_what_the_word_is_rare_for(probe: WordProbe) -> None:
+    """Eight photographs of which two are light; the probe finds light where it is."""
+    light = torch.tensor([True, True, *[False] * 6])
+    pictures = torch.where(light, 0.8, -0.8)[:, None, None, None].expand(-1, 3, 8, 8)
+    tags = [("light",) if one else ("dark",) for one in light]
+    found = found_in_photos(probe, pictures, tags, groups=range(8), batch=3)
+    assert found["light"].value == pytest.approx((2.5 / 2.5) / (2.5 / 8))
+    assert found["dark"].value == pytest.approx((6.5 / 6.5) / (6.5 / 8))
+    assert found["light"].low <= found["light"].value <= found["light"].high
+    assert "light" not in found_in_photos(probe, pictures, [("dark",)] * 8, groups=range(8))
 
 
 def test_words_can_take_turns_over_the_places(probe: WordProbe) -> None:
