@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
+from gpsdream_app.domain.landmarks import Landmark
 from gpsdream_app.domain.places import Box, Place
 
 CARD_FILE = "gpsdream.json"
 CARD_SCHEMA = 1
 METRES_PER_DEGREE = 111_194.93  # of latitude, on a sphere of radius 6,371.0 km
+
+PLACES, LANDMARKS = "places", "landmarks"  # kinds of models
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,40 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownLandmark:
+    """A landmark that a model draws.
+
+    Attributes:
+        landmark: which.
+        photos: how many photos of it were learned from each of the 36 bins of azimuth; see geo.azimuth.
+    """
+
+    landmark: Landmark
+    photos: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How a landmark stands in the pictures of a landmark model. The camera is level and at eye height.
+
+    Attributes:
+        foot: row of its foot on its axis, as a share of the picture's height from above.
+        height: from foot to top, as a share of the picture's height.
+        width: at most so wide, as a share of the picture's width; wider landmarks are smaller, and their foot stays.
+        distance: of the camera from the axis, in heights of the landmark, where foot and top stand exactly there.
+        eye: height of the camera above the foot, metres.
+        background: the flat colour behind it, red, green and blue from 0 to 1 in sRGB.
+    """
+
+    foot: float = 0.85
+    height: float = 0.7
+    width: float = 0.9
+    distance: float = 2.5
+    eye: float = 1.6
+    background: tuple[float, float, float] = (0.36, 0.56, 0.82)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """What gpsdream.json says. Every choice that the paper leaves open stands in `choices`.
 
@@ -83,6 +120,9 @@ class ModelCard:
         training: data, source, licence, photos, steps, samples seen, hardware, dates.
         scores: measured figures, each with what it was measured on.
         licence: of the weights.
+        kind: "places" for pictures of places in a city, "landmarks" for views of landmarks from all sides.
+        landmarks: what a model of landmarks knows.
+        framing: how landmarks stand in its pictures; None for a model of places.
     """
 
     name: str
@@ -100,6 +140,13 @@ class ModelCard:
     training: Mapping[str, Any] = field(default_factory=dict)
     scores: Mapping[str, Any] = field(default_factory=dict)
     licence: str = ""
+    kind: str = PLACES
+    landmarks: tuple[KnownLandmark, ...] = ()
+    framing: Framing | None = None
+
+    def known_landmark(self, landmark_id: str) -> KnownLandmark | None:
+        """What it knows of a landmark; None if it does not know it."""
+        return next((known for known in self.landmarks if known.landmark.id == landmark_id), None)
 
     @property
     def average_defaults(self) -> dict[str, Any]:
@@ -128,6 +175,12 @@ class ModelCard:
                 "cell_lon": self.coverage.cell_lon,
                 "cells": [list(cell) for cell in self.coverage.cells],
             }
+        data["landmarks"] = [{**known.landmark.to_dict(), "photos": list(known.photos)} for known in self.landmarks]
+        data["framing"] = asdict(self.framing) if self.framing else None
+        if self.kind == PLACES:
+            # Cards of places stay as they were, and older programs read them.
+            for name in ("kind", "landmarks", "framing"):
+                del data[name]
         return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
@@ -154,6 +207,9 @@ class ModelCard:
                     float(coverage[key]) for key in ("south", "west", "cell_lat", "cell_lon")
                 )
                 values["coverage"] = Coverage(south, west, cell_lat, cell_lon, cells)
+            values["kind"] = str(data.get("kind", PLACES))
+            values["landmarks"] = tuple(_known(one) for one in data.get("landmarks", ()))
+            values["framing"] = _framing(data["framing"]) if data.get("framing") is not None else None
             return cls(**values)
         except GPSDreamError:
             raise
@@ -164,3 +220,13 @@ class ModelCard:
                 "Install the model again.",
                 details=repr(error),
             ) from None
+
+
+def _known(data: Mapping[str, Any]) -> KnownLandmark:
+    return KnownLandmark(Landmark.from_dict(data), tuple(int(count) for count in data["photos"]))
+
+
+def _framing(data: Mapping[str, Any]) -> Framing:
+    values: dict[str, Any] = {name: float(data[name]) for name in ("foot", "height", "width", "distance", "eye")}
+    red, green, blue = (float(value) for value in data["background"])
+    return Framing(**values, background=(red, green, blue))

@@ -170,8 +170,7 @@ class TrainingRun:
             self.out,
             self.config.loop,
             self.config.loss,
-            # A text encoder of Stable Diffusion stays as it is.
-            train_text=isinstance(pipeline.vae, LappedAutoencoder),
+            train_text=self._train_text(pipeline),
             samples=self._samples(prepared),
             sampling=self._sampling(),
             learner=self.learner,
@@ -180,6 +179,10 @@ class TrainingRun:
         if loop.is_main:
             self._write_model(loop, pipeline, prepared)
         return self.model_folder if finished else None
+
+    def _train_text(self, pipeline: GPSDiffusionPipeline) -> bool:
+        # A text encoder of Stable Diffusion stays as it is.
+        return isinstance(pipeline.vae, LappedAutoencoder)
 
     def _keep_recipe(self) -> None:
         path = self.out / "recipe.json"
