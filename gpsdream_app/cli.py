@@ -367,6 +367,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_regions(commands)
     _add_photos(commands)
     commands.add_parser("train", help="train a model from a folder of geotagged photos", add_help=False)
+    commands.add_parser(
+        "train-landmark", help="train a model that draws landmarks from all sides, for lifting", add_help=False
+    )
     commands.add_parser("train-gps-clip", help="train the judges that `evaluate` scores with", add_help=False)
     _add_models(commands)
     _add_evaluate(commands)
@@ -502,7 +505,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     terminal.make_unicode_safe()
     given = list(sys.argv[1:] if argv is None else argv) or ["gui"]
-    if given[0] in ("gui", "train", "train-gps-clip"):
+    if given[0] in ("gui", "train", "train-landmark", "train-gps-clip"):
         # Their arguments belong to the window and to the trainers.
         return _run(argparse.Namespace(command=given[0], rest=given[1:]))
     try:
