@@ -182,15 +182,48 @@ def project(points: np.ndarray, camera: Camera, height: int, width: int) -> np.n
 
 
 def ring(
-    count: int, elevations: Sequence[float] = (0.0,), distance: float = 3.0, fov: float = 40.0, start: float = 0.0
+    count: int,
+    elevations: Sequence[float] = (0.0,),
+    distance: float = 3.0,
+    fov: float = 40.0,
+    start: float = 0.0,
+    target: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    shift: tuple[float, float] = (0.0, 0.0),
 ) -> list[Camera]:
     """Cameras all round in equal steps of azimuth; several elevations take turns, so that a ring costs no more."""
     if count < 1 or not elevations:
         raise ValueError("a ring needs a camera and an elevation")
     return [
-        Camera((start + 360.0 * i / count) % 360.0, elevations[i % len(elevations)], distance, fov)
+        Camera((start + 360.0 * i / count) % 360.0, elevations[i % len(elevations)], distance, fov, target, shift)
         for i in range(count)
     ]
+
+
+def framed_camera(
+    scale: Scale, height: float, *, foot: float = 0.85, share: float = 0.7, distance: float = 2.5, eye: float = 1.6
+) -> Camera:
+    """The level camera of views that are all framed alike, standing in the north.
+
+    It stands at eye height and looks at the landmark's axis at the height of its eye; the foot of the axis stands at
+    `foot` of the picture's height from above, and its top `share` of the height over that.
+
+    Args:
+        scale: of the field.
+        height: of the landmark in metres.
+        foot, share: see above.
+        distance: from the axis in heights of the landmark.
+        eye: height of the camera over the foot in metres; lower for what is lower than two such.
+    """
+    eye = min(eye, height / 2)
+    metres = scale.metres
+    return Camera(
+        azimuth=0.0,
+        distance=distance * height / metres,
+        # The height, seen from so far, is `share` of the picture.
+        fov=2.0 * math.degrees(math.atan(0.5 / (distance * share))),
+        target=(0.0, 0.0, eye / metres - scale.foot),
+        shift=(0.0, foot - share * eye / height - 0.5),
+    )
 
 
 def camera_at(place: Place, landmark: Place, scale: Scale, eye: float = 1.6, fov: float = 40.0) -> Camera:

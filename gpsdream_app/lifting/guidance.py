@@ -82,7 +82,8 @@ class PictureSource(Protocol):
     def pictures(self, cameras: Sequence[Camera], seed: int, before_pass: Callable[[], None]) -> torch.Tensor:
         """Pictures (N, 3, side, side), 0 to 1. Noise of picture i follows from `seed` and i alone.
 
-        `before_pass` is called before every longer piece of work and may raise to stop.
+        `before_pass` is called before every longer piece of work and may raise to stop. A source that has an attribute
+        `together` is asked for so many pictures at a time, and told by `first` the number of the first of them.
         """
 
     def again(
@@ -119,30 +120,83 @@ def conditions_for(
     return [Condition(prompt, camera) for camera in cameras]
 
 
-def noise_like(count: int, shape: Sequence[int], seed: int, device: torch.device | str) -> torch.Tensor:
-    """Gaussian noise (count, *shape); row i follows from the seed and i alone, the same on every device."""
+def noise_like(count: int, shape: Sequence[int], seed: int, device: torch.device | str, first: int = 0) -> torch.Tensor:
+    """Gaussian noise (count, *shape); row i follows from the seed and first + i alone, the same on every device."""
     rows = [
         torch.randn(*shape, generator=torch.Generator().manual_seed((seed * 1_000_003 + i) % 2**63))
-        for i in range(count)
+        for i in range(first, first + count)
     ]
     return torch.stack(rows).to(device)
 
 
 @torch.no_grad()
 def guided(
-    model: NoiseModel, noisy: torch.Tensor, t: float, conditions: Sequence[Condition], guidance: float
+    model: NoiseModel,
+    noisy: torch.Tensor,
+    t: float,
+    conditions: Sequence[Condition],
+    guidance: float,
+    against: Sequence[Sequence[tuple[Condition, float]]] = (),
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Classifier-free guidance: e(0) + s [e(c) - e(0)].
 
+    With `against`, what other conditions would add is taken off, as far as it is perpendicular to what the condition
+    itself adds (Perp-Neg, Armandpour et al. 2023): words for the front do not draw a front on every side any more.
+
+    Args:
+        model: who is asked.
+        noisy: (N, *latent_shape).
+        t: the time.
+        conditions: one per picture.
+        guidance: s.
+        against: for every picture as many conditions, with the weight of each.
+
     Returns:
-        The guided prediction and the plain conditional one. With s = 1 they are the same and cost one pass.
+        The guided prediction and the plain conditional one. With s = 1 and nothing against they are the same and cost
+        one pass.
     """
-    if guidance == 1.0:
+    if guidance == 1.0 and not against:
         one = model.predict(noisy, t, conditions)
         return one, one
-    both = model.predict(torch.cat([noisy, noisy]), t, [*conditions, *([NOTHING] * len(conditions))])
-    with_condition, without = both.chunk(2)
-    return without + guidance * (with_condition - without), with_condition
+    columns = list(zip(*against, strict=True))
+    asked = [*conditions, *([NOTHING] * len(conditions)), *(one for column in columns for one, _ in column)]
+    answers = model.predict(torch.cat([noisy] * (2 + len(columns))), t, asked)
+    with_condition, without, *others = answers.chunk(2 + len(columns))
+    added = with_condition - without
+    change = added
+    for column, other in zip(columns, others, strict=True):
+        weights = torch.tensor([weight for _, weight in column], device=noisy.device).reshape(-1, 1, 1, 1)
+        away = other - without
+        along = (away * added).sum(dim=(1, 2, 3), keepdim=True) / added.square().sum(dim=(1, 2, 3), keepdim=True).clamp(
+            min=1e-12
+        )
+        change = change - weights * (away - along * added)
+    return without + guidance * change, with_condition
+
+
+def words_against(
+    prompt: str, cameras: Sequence[Camera], weight: float, front: float = 180.0
+) -> list[list[tuple[Condition, float]]]:
+    """For every camera the two views that it does not have, in words, with their weights for `guided`.
+
+    The farther a view is from where the camera stands, the more it counts, up to `weight`.
+    """
+    middles = {"front view": 0.0, "side view": 90.0, "back view": 180.0}
+    rows = []
+    for camera in cameras:
+        from_front = abs((camera.azimuth - front + 180.0) % 360.0 - 180.0)
+        here = view_words(camera, front)
+        rows.append(
+            [
+                (
+                    Condition(f"{prompt}, {words}" if prompt else words),
+                    weight * min(1.0, abs(from_front - middle) / 90.0),
+                )
+                for words, middle in middles.items()
+                if words != here
+            ][:2]
+        )
+    return rows
 
 
 @dataclass
@@ -184,9 +238,18 @@ class DrawnViews:
         """Behind the object in its pictures."""
         return self.model.background
 
-    def pictures(self, cameras: Sequence[Camera], seed: int, before_pass: Callable[[], None]) -> torch.Tensor:
+    def passes(self, count: int, strength: float | None = None) -> int:
+        """How often `before_pass` is called for so many pictures; see `pictures`, or with a strength `again`."""
+        groups = math.ceil(count / self.together)
+        if strength is None:
+            return groups * (self.steps + 1)
+        return groups * (max(1, round(self.steps * strength)) + 2)
+
+    def pictures(
+        self, cameras: Sequence[Camera], seed: int, before_pass: Callable[[], None], first: int = 0
+    ) -> torch.Tensor:
         """See PictureSource."""
-        noise = noise_like(len(cameras), self.model.latent_shape, seed, self.model.device)
+        noise = noise_like(len(cameras), self.model.latent_shape, seed, self.model.device, first)
         return self._denoised(noise, self.first, self.steps, cameras, before_pass)
 
     def again(
@@ -196,9 +259,10 @@ class DrawnViews:
         seed: int,
         strength: float,
         before_pass: Callable[[], None],
+        first: int = 0,
     ) -> torch.Tensor:
         """See PictureSource."""
-        noise = noise_like(len(cameras), self.model.latent_shape, seed, self.model.device)
+        noise = noise_like(len(cameras), self.model.latent_shape, seed, self.model.device, first)
         alpha, sigma = self.model.levels(strength)
         with torch.no_grad():
             parts = []
@@ -290,6 +354,7 @@ def distil(
     guidance: float = 2.0,
     form: Form = Form.NOISE,
     rescale: float = 0.5,
+    against: Sequence[Sequence[tuple[Condition, float]]] = (),
 ) -> Distilled:
     """Ask the model what is wrong with rendered pictures.
 
@@ -303,11 +368,12 @@ def distil(
         form: noise or clean.
         rescale: for the clean form, how far the spread of the guided clean latents is brought back to that of the
             conditional ones (0 to 1), against colours that burn out (Lin et al. 2024, Eqs 15 and 16).
+        against: see `guided`.
     """
     latents = model.encode(pictures)
     alpha, sigma = model.levels(t)
     noisy = alpha * latents.detach() + sigma * noise
-    predicted, conditional = guided(model, noisy, t, conditions, guidance)
+    predicted, conditional = guided(model, noisy, t, conditions, guidance, against)
     replaced = int((~torch.isfinite(predicted)).sum())
     if replaced:
         predicted, conditional = (torch.nan_to_num(x, 0.0, 0.0, 0.0) for x in (predicted, conditional))

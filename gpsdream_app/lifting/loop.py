@@ -10,8 +10,8 @@ import json
 import math
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from gpsdream_app.lifting.guidance import (
     distil,
     noise_like,
     time_of,
+    words_against,
 )
 from gpsdream_app.lifting.registration import Freedom, Registration
 from gpsdream_app.lifting.renderer import Background, Light, Look, Shading, look, render_pictures, render_rays
@@ -43,7 +44,11 @@ PREVIEWS_PER_SECOND = 5.0
 PREVIEW_SHARE = 0.1  # of the time that previews may take
 EMPTY_OPACITY, EMPTY_STEPS = 0.02, 50
 OCCUPANCY_EVERY = 16
-FORMAT = 1
+KEY = (0.04, 0.14)  # distances from the background's colour, in its most different channel: still that, surely not
+PARTS_EVERY = 20.0  # seconds between checkpoints while views are drawn
+# Seconds that a pass of the model and a step take, until they have been measured; only their relation counts.
+NOMINAL_SECONDS = {"pass": 0.25, "fit": 0.06, "distil": 0.25}
+FORMAT = 2
 STATE = "lift.json"
 
 
@@ -80,6 +85,7 @@ class Weights:
     sparsity: float = 0.01
     orientation: float = 0.0
     thickness: float = 0.0
+    silhouette: float = 0.0
     registration: float = 0.002
 
 
@@ -99,8 +105,11 @@ class LiftConfig:
         elevations: of the cameras, degrees; they take turns in the ring, and distillation draws between their ends.
         distance: of the cameras from the centre, field units.
         fov: vertical angle of view, degrees.
+        target: the point that all cameras look at, (east, north, up) in field units.
+        shift: where it lies in the pictures; see Camera.
         drawing_steps: denoising steps of each view.
         guidance: weight of the classifier-free guidance.
+        against: of `TEXT`: how much the words of the other views count against those of the view; see `guided`.
         field: "dense" or "tri-plane".
         extent: half the box, field units (east, north, up).
         resolutions: cells along the longest side, coarse to fine; all but the last share the first half of the steps.
@@ -128,8 +137,11 @@ class LiftConfig:
     elevations: tuple[float, ...] = (0.0,)
     distance: float = 3.0
     fov: float = 40.0
+    target: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    shift: tuple[float, float] = (0.0, 0.0)
     drawing_steps: int = 10
     guidance: float = 2.0
+    against: float = 0.0
     field: str = "dense"
     extent: tuple[float, float, float] = (1.0, 1.0, 1.0)
     resolutions: tuple[int, ...] = (32, 64)
@@ -200,7 +212,7 @@ class LiftConfig:
             for name, kind in kinds.items():
                 if name in read:
                     read[name] = kind(read[name])
-            for name in ("elevations", "extent", "resolutions"):
+            for name in ("elevations", "extent", "resolutions", "target", "shift"):
                 if name in read:
                     read[name] = tuple(read[name])
             if isinstance(read.get("weights"), Mapping):
@@ -239,11 +251,18 @@ class _Kept(Exception):
 
 
 class Control:
-    """The levers of a running lift. May be used from any thread."""
+    """The levers of a running lift. May be used from any thread.
 
-    def __init__(self) -> None:
+    Args:
+        on_pause: called on the lift's thread with True when it waits, its checkpoint written, and with False when it
+            goes on.
+    """
+
+    def __init__(self, on_pause: Callable[[bool], None] | None = None) -> None:
         self._changed = threading.Condition()
-        self._cancelled = self._paused = self._kept = False
+        self._cancelled = self._paused = self._kept = self._held = False
+        self._on_pause = on_pause
+        self.waited = 0.0
 
     def _set(self, **values: bool) -> None:
         with self._changed:
@@ -267,13 +286,23 @@ class Control:
         """End it now with the field as it stands."""
         self._set(kept=True)
 
+    def hold(self) -> None:
+        """Have it give way before its next step or pass of the model, for something that is more urgent."""
+        self._set(held=True)
+
+    def release(self) -> None:
+        """Go on after `hold`."""
+        self._set(held=False)
+
     @property
     def paused(self) -> bool:
         """Whether it waits, or will after this step."""
         return self._paused
 
     def check(self) -> None:
-        """Raise if it shall end."""
+        """Give way while held; raise if it shall end. Seconds spent so are added to `waited`."""
+        if self._held:
+            self._wait_for(lambda: not self._held)
         if self._cancelled:
             raise LiftCancelled
         if self._kept:
@@ -281,9 +310,18 @@ class Control:
 
     def wait(self) -> None:
         """Wait while paused; raise if it shall end."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._paused or self._cancelled or self._kept)
+        if self._on_pause:
+            self._on_pause(True)
+        self._wait_for(lambda: not self._paused)
         self.check()
+        if self._on_pause:
+            self._on_pause(False)
+
+    def _wait_for(self, free: Callable[[], bool]) -> None:
+        begun = time.monotonic()
+        with self._changed:
+            self._changed.wait_for(lambda: free() or self._cancelled or self._kept)
+        self.waited += time.monotonic() - begun
 
 
 @dataclass(frozen=True)
@@ -318,22 +356,26 @@ class Progress:
 
     Attributes:
         phase: see Phase.
-        step: of this phase, from 1.
-        share: of all steps of fitting or distilling that are done, 0 to 1.
+        step: of this phase, from 1; passes of the model while views are drawn.
+        steps: of this phase.
+        share: of the whole that is done, 0 to 1.
         terms: the losses by name, weighted.
         opacity: mean of the rendered rays.
         fog: share of rays with an opacity between 0.1 and 0.9.
         look: four pictures of the field; None most of the time.
-        seconds_left: of fitting or distilling at the present pace; None at the start.
+        view: (3, side, side), 0 to 1, the last view that was drawn; None but now and then while views are drawn.
+        seconds_left: at the present pace; None at the start.
     """
 
     phase: Phase
     step: int
+    steps: int
     share: float
     terms: Mapping[str, float]
     opacity: float
     fog: float
     look: Look | None = None
+    view: torch.Tensor | None = None
     seconds_left: float | None = None
 
 
@@ -347,6 +389,7 @@ class Lift:
         control: to pause, stop and cancel it.
         device: where the field lies; None is the model's, or the CPU.
         previews: side of the previews in pixels; 0 for none.
+        on_pass: told the progress after every pass of the model while views are drawn.
 
     Raises:
         GPSDreamError: of kind `bad_request` if the model cannot do this method, or the folder holds another lift;
@@ -361,8 +404,10 @@ class Lift:
         control: Control | None = None,
         device: torch.device | str | None = None,
         previews: int = 96,
+        on_pass: Callable[[Progress], None] | None = None,
     ) -> None:
         self.config, self.folder, self.control = config, folder, control or Control()
+        self.on_pass = on_pass
         self.device = torch.device(device or getattr(model, "device", "cpu"))
         self.noise_model: NoiseModel | None = model if hasattr(model, "predict") else None
         self.source: PictureSource | None = model if hasattr(model, "pictures") else None
@@ -381,12 +426,18 @@ class Lift:
                 ErrorKind.BAD_REQUEST, "Random surroundings are for distillation; views have their own."
             )
         self.phases = phases_of(config)
-        self.cameras = ring(config.views, config.elevations, config.distance, config.fov)
+        self.cameras = ring(
+            config.views, config.elevations, config.distance, config.fov, target=config.target, shift=config.shift
+        )
         self.previews = previews
         self.phase, self.step, self.finished = 0, 0, False
         self._empty_steps, self._looks, self._look_due = 0, 0, 0.0
         self._pictures: torch.Tensor | None = None
+        self._masks: torch.Tensor | None = None
         self._drawn = 0  # times that the views were drawn
+        self._parts: list[torch.Tensor] = []  # of the views that are being drawn
+        self._taken = dict.fromkeys(NOMINAL_SECONDS, (0.0, 0))  # seconds and how many
+        self._passes = 0  # of this phase
         self._start(config.resolutions[0])
         if folder is not None and (folder / STATE).is_file():
             self._load(folder)
@@ -435,34 +486,27 @@ class Lift:
     # The loop
 
     def run(self) -> Iterator[Progress]:
-        """Go through the phases; the field is ready when the iterator ends.
+        """Go through the phases; the field is ready when the iterator ends. `finished` says whether that was the last
+        step: it was not if a person kept it early.
 
         Raises:
             LiftCancelled: as soon as the control says so, between two passes of the model.
             GPSDreamError: with a sentence if numbers stop being finite or the field becomes empty.
         """
-        started, first = time.monotonic(), self.steps_done
         try:
             while self.phase < len(self.phases):
                 phase = self.phases[self.phase]
+                drawing = phase.name in ("draw", "update")
                 while self.step < phase.steps:
                     self._between_steps()
+                    begun = time.monotonic(), self.control.waited
                     progress = self._one_step(phase)
                     self.step += 1
-                    if phase.name in ("draw", "update") or self.step % self.config.checkpoint_every == 0:
+                    if drawing or self.step % self.config.checkpoint_every == 0:
                         self.save()
-                    done, all_steps = self.steps_done, self.steps_in_all
-                    pace = (time.monotonic() - started) / (done - first) if done > first else None
-                    yield Progress(
-                        phase,
-                        self.step,
-                        done / all_steps,
-                        progress[0],
-                        progress[1],
-                        progress[2],
-                        self._look_if_due(),
-                        None if pace is None else pace * (all_steps - done),
-                    )
+                    if not drawing:
+                        self._take_time(phase.name, *begun)
+                    yield self._progress_now(phase, *progress, look=self._look_if_due())
                 self.phase, self.step = self.phase + 1, 0
         except _Kept:
             if self.steps_done == 0:
@@ -480,9 +524,63 @@ class Lift:
             self.save()
             self.control.wait()
 
+    def _take_time(self, kind: str, begun: float, waited: float) -> None:
+        """Count a pass or step that began at `begun`, when the control had waited for `waited` seconds."""
+        seconds, count = self._taken[kind]
+        self._taken[kind] = seconds + time.monotonic() - begun - (self.control.waited - waited), count + 1
+
+    def _seconds(self, kind: str) -> float:
+        """What one pass or step takes: as measured, else by what others take beside what was thought of them."""
+        seconds, count = self._taken[kind]
+        if count:
+            return seconds / count
+        known = {other: taken for other, taken in self._taken.items() if taken[1]}
+        thought = sum(NOMINAL_SECONDS[other] * taken[1] for other, taken in known.items())
+        factor = sum(taken[0] for taken in known.values()) / thought if known else 1.0
+        return NOMINAL_SECONDS[kind] * factor
+
+    def _passes_of(self, phase: Phase) -> int:
+        count = getattr(self.source, "passes", None)
+        if count is None:
+            return 1
+        return int(count(len(self.cameras), self.config.strength if phase.name == "update" else None))
+
+    def _progress_now(
+        self,
+        phase: Phase,
+        terms: Mapping[str, float] | None = None,
+        opacity: float = 0.0,
+        fog: float = 0.0,
+        look: Look | None = None,
+        view: torch.Tensor | None = None,
+    ) -> Progress:
+        done = left = 0.0
+        for number, one in enumerate(self.phases):
+            drawing = one.name in ("draw", "update")
+            count = self._passes_of(one) if drawing else one.steps
+            so_far = count if number < self.phase else 0
+            if number == self.phase:
+                so_far = min(count, self._passes if drawing else self.step)
+            each = self._seconds("pass" if drawing else one.name)
+            done, left = done + so_far * each, left + (count - so_far) * each
+        drawing = phase.name in ("draw", "update")
+        steps = self._passes_of(phase) if drawing else phase.steps
+        return Progress(
+            phase,
+            (steps if self.step else min(self._passes, steps)) if drawing else self.step,
+            steps,
+            done / max(done + left, 1e-9),
+            terms or {},
+            opacity,
+            fog,
+            look,
+            view,
+            left if any(count > 1 for _, count in self._taken.values()) else None,
+        )
+
     def _one_step(self, phase: Phase) -> tuple[dict[str, float], float, float]:
         if phase.name == "draw":
-            self._take_pictures(self._source().pictures(self.cameras, self.config.seed, self.control.check))
+            self._take_pictures(self._draw_views(phase, self.config.seed, None))
             return {}, 0.0, 0.0
         if phase.name == "update":
             self._update_views(phase)
@@ -535,10 +633,46 @@ class Lift:
             if "share" in group:
                 group["lr"] = rate * group["share"]
 
-    # Fitting views
+    # Drawing views
+
+    def _draw_views(self, phase: Phase, seed: int, seen: torch.Tensor | None) -> torch.Tensor:
+        """Have all views drawn, or those `seen` drawn again, some at a time; a checkpoint keeps what is done."""
+        source, count = self._source(), len(self.cameras)
+        together = getattr(source, "together", None)
+        group = int(together or count)
+        groups_before = len(self._parts)
+        self._passes = self._passes_of(phase) * groups_before * group // count
+        saved = time.monotonic()
+        begun: tuple[float, float] | None = None
+
+        def before_pass() -> None:
+            nonlocal begun
+            if begun:
+                self._take_time("pass", *begun)
+                if self.on_pass:
+                    self.on_pass(self._progress_now(phase))
+            self._passes += 1
+            self._between_steps()
+            begun = time.monotonic(), self.control.waited
+
+        for start in range(groups_before * group, count, group):
+            part = slice(start, start + group)
+            more = {"first": start} if together else {}
+            if seen is None:
+                drawn = source.pictures(self.cameras[part], seed, before_pass, **more)
+            else:
+                drawn = source.again(seen[part], self.cameras[part], seed, self.config.strength, before_pass, **more)
+            self._parts.append(drawn.to(self.device))
+            if self.on_pass:
+                self.on_pass(self._progress_now(phase, view=drawn[-1]))
+            if time.monotonic() - saved > PARTS_EVERY and start + group < count:
+                self.save()
+                saved = time.monotonic()
+        drawn, self._parts, self._passes = torch.cat(self._parts), [], 0
+        return drawn
 
     def _take_pictures(self, pictures: torch.Tensor) -> None:
-        self._pictures = pictures.to(self.device)
+        self._pictures, self._masks = pictures.to(self.device), None
         self._drawn += 1
         if not bool(torch.isfinite(self._pictures).all()):
             raise GPSDreamError(
@@ -561,13 +695,23 @@ class Lift:
         ).pictures(len(self.cameras), side, side)
         self.control.check()
         seed = self.config.seed + 7919 * phase.number
-        new = self._source().again(seen, self.cameras, seed, self.config.strength, self.control.check)
-        self._take_pictures(new)
+        self._take_pictures(self._draw_views(phase, seed, seen))
         # What the new pictures show has the framing of the renders: nothing is left to register.
         with torch.no_grad():
             for parameter in self.registration.parameters():
                 parameter.zero_()
         self._make_optimiser()
+
+    # Fitting views
+
+    def _silhouettes(self) -> torch.Tensor:
+        """How surely each pixel of the views is not the flat background, (views, 1, side, side), 0 to 1."""
+        assert self._pictures is not None and self.flat is not None
+        if self._masks is None:
+            flat = torch.tensor(self.flat, device=self.device).reshape(1, 3, 1, 1)
+            away = (self._pictures - flat).abs().amax(dim=1, keepdim=True)
+            self._masks = ((away - KEY[0]) / (KEY[1] - KEY[0])).clamp(0, 1)
+        return self._masks
 
     def _fit(self, phase: Phase, generator: torch.Generator) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         config, pictures = self.config, self._pictures
@@ -590,8 +734,11 @@ class Lift:
         backdrop = self.backdrop
         behind = backdrop(rays.directions) if isinstance(backdrop, Background) else backdrop
         colour = matter + (1.0 - seen.opacity)[:, None] * behind
-        wanted = read_pictures(pictures, views, *self.registration.place(views, x, y))
-        terms = {"picture": losses.photometric(colour, wanted)}
+        placed = self.registration.place(views, x, y)
+        terms = {"picture": losses.photometric(colour, read_pictures(pictures, views, *placed))}
+        if config.weights.silhouette > 0 and self.flat is not None:
+            mask = read_pictures(self._silhouettes(), views, *placed).squeeze(1)
+            terms["silhouette"] = config.weights.silhouette * losses.silhouette(seen.opacity, mask)
         terms |= self._regularisers(phase, seen.opacity, seen.facing_away, seen.spread)
         if config.similarity or config.gain or config.azimuth:
             terms["registration"] = config.weights.registration * self.registration.prior()
@@ -625,6 +772,8 @@ class Lift:
                 low + (high - low) * chance[7 + config.batch + i],
                 config.distance,
                 config.fov,
+                config.target,
+                config.shift,
             )
             for i in range(config.batch)
         ]
@@ -662,8 +811,17 @@ class Lift:
         noise = noise_like(config.batch, model.latent_shape, seed, model.device)
         by_words = config.method is Method.TEXT
         conditions = conditions_for(config.prompt, cameras, by_words, config.front)
+        perpendicular = by_words and config.against > 0
         done = distil(
-            model, pictures, conditions, t, noise, guidance=config.guidance, form=config.form, rescale=config.rescale
+            model,
+            pictures,
+            conditions,
+            t,
+            noise,
+            guidance=config.guidance,
+            form=config.form,
+            rescale=config.rescale,
+            against=words_against(config.prompt, cameras, config.against, config.front) if perpendicular else (),
         )
         if done.replaced:
             raise GPSDreamError(
@@ -701,7 +859,7 @@ class Lift:
         if self.previews <= 0 or time.monotonic() < self._look_due:
             return None
         start = time.monotonic()
-        camera = Camera(180.0 + 9.0 * self._looks, self.config.elevations[0], self.config.distance, self.config.fov)
+        camera = replace(self.cameras[0], azimuth=180.0 + 9.0 * self._looks)
         shown = look(
             self.field,
             camera,
@@ -738,6 +896,11 @@ class Lift:
             views = f"views-{self._drawn:02d}.safetensors"
             if not (self.folder / views).is_file():
                 self._write_tensors(views, {"pictures": self._pictures})
+        parts = None
+        if self._parts:
+            parts = f"views-{self._drawn:02d}-part-{len(self._parts):04d}.safetensors"
+            if not (self.folder / parts).is_file():
+                self._write_tensors(parts, {f"{number:04d}": part for number, part in enumerate(self._parts)})
         state = {
             "format": FORMAT,
             "config": self.config.to_dict(),
@@ -750,12 +913,13 @@ class Lift:
             "finished": self.finished,
             "state": name,
             "views": views,
+            "parts": parts,
         }
         temporary = self.folder / f".{STATE}.part"
         temporary.write_text(json.dumps(state, indent=1), encoding="utf-8")
         temporary.replace(self.folder / STATE)
         for old in [*self.folder.glob("state-*.safetensors"), *self.folder.glob("views-*.safetensors")]:
-            if old.name not in (name, views):
+            if old.name not in (name, views, parts):
                 old.unlink(missing_ok=True)
 
     def _write_tensors(self, name: str, tensors: Mapping[str, torch.Tensor]) -> None:
@@ -798,6 +962,9 @@ class Lift:
                 self.occupancy.cells = tensors["occupancy"].bool()
             if state["views"] is not None:
                 self._pictures = load_file(folder / state["views"], device=str(self.device))["pictures"]
+            if state["parts"] is not None:
+                found = load_file(folder / state["parts"], device=str(self.device))
+                self._parts = [found[number] for number in sorted(found)]
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
             raise GPSDreamError(
                 ErrorKind.MODEL_CORRUPT,
