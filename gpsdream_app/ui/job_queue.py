@@ -8,10 +8,22 @@ from enum import StrEnum
 from PySide6.QtCore import QObject, Signal
 
 from gpsdream_app.domain.averages import AverageRequest, LikenessRequest, PatchesRequest, SeriesRequest
-from gpsdream_app.domain.events import TERMINAL_EVENTS, Event, Loading, PictureFinished, Queued, Started, Step
+from gpsdream_app.domain.events import (
+    TERMINAL_EVENTS,
+    Event,
+    LiftStep,
+    Loading,
+    Paused,
+    PictureFinished,
+    Queued,
+    Started,
+    Step,
+)
+from gpsdream_app.domain.lifts import LiftRequest
 from gpsdream_app.domain.requests import GenerateRequest
 
-QueueRequest = GenerateRequest | AverageRequest | SeriesRequest | LikenessRequest | PatchesRequest
+QueueRequest = GenerateRequest | AverageRequest | SeriesRequest | LikenessRequest | PatchesRequest | LiftRequest
+LIFT_STEPS = 1000  # a lift tells the share that is done, which counts as so many steps
 
 
 class JobState(StrEnum):
@@ -20,6 +32,7 @@ class JobState(StrEnum):
     WAITING = "waiting"
     LOADING = "loading"
     DRAWING = "drawing"
+    PAUSED = "paused"
     STOPPING = "stopping"
 
 
@@ -62,6 +75,11 @@ class QueuedJob:
         return self.request if isinstance(self.request, GenerateRequest) else None
 
     @property
+    def is_lift(self) -> bool:
+        """Whether it lifts a landmark, beside whatever else is drawn."""
+        return isinstance(self.request, LiftRequest)
+
+    @property
     def count(self) -> int:
         """Number of pictures; 0 if it draws none."""
         return getattr(self.request, "count", 0) if not isinstance(self.request, PatchesRequest) else 0
@@ -93,13 +111,23 @@ class JobQueue(QObject):
 
     @property
     def current(self) -> QueuedJob | None:
-        """The job that is being loaded, drawn or stopped; None if there is none."""
-        return next((job for job in self._jobs.values() if job.state is not JobState.WAITING), None)
+        """The job that is being loaded, drawn or stopped; None if there is none. Lifts go on beside it."""
+        return next((job for job in self._drawings if job.state is not JobState.WAITING), None)
+
+    @property
+    def lift(self) -> QueuedJob | None:
+        """The lift that goes on, or is the next to; None if there is none."""
+        lifts = [job for job in self.jobs if job.is_lift]
+        return lifts[0] if lifts else None
+
+    @property
+    def _drawings(self) -> list[QueuedJob]:
+        return [job for job in self._jobs.values() if not job.is_lift]
 
     @property
     def first(self) -> QueuedJob | None:
         """The job that is worked on, or is the next to be; None if there is none."""
-        return self.current or next(iter(self._jobs.values()), None)
+        return self.current or next(iter(self._drawings), None)
 
     @property
     def first_single(self) -> QueuedJob | None:
@@ -146,6 +174,12 @@ class JobQueue(QObject):
             case Loading():
                 job.state = JobState.LOADING
                 job.text = event.text
+            case Paused():
+                job.state = JobState.PAUSED
+            case LiftStep():
+                job.state = JobState.DRAWING
+                job.index, job.total = round(event.share * LIFT_STEPS), LIFT_STEPS
+                job.seconds_left = event.seconds_left
             case Step():
                 job.state = JobState.DRAWING
                 job.index, job.total, job.picture = event.index, event.total, event.picture

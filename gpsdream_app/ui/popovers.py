@@ -12,7 +12,7 @@ from gpsdream_app import __version__
 from gpsdream_app.library.paths import log_dir, pictures_dir
 from gpsdream_app.ui.desktop import open_folder
 from gpsdream_app.ui.job_queue import JobState, QueuedJob
-from gpsdream_app.ui.phrases import one_line, place_text
+from gpsdream_app.ui.phrases import one_line, percent_text, place_text
 from gpsdream_app.ui.session import Session
 from gpsdream_app.ui.theme import Theme, ThemeChoice
 from gpsdream_app.ui.tokens import SPACE_1, SPACE_2, SPACE_3
@@ -53,9 +53,12 @@ class JobRow(QWidget):
             JobState.WAITING: self.tr("Waiting"),
             JobState.LOADING: self.tr("Loading the model"),
             JobState.DRAWING: self.tr("Drawing, {0} of {1}").format(job.index, job.total),
+            JobState.PAUSED: self.tr("Paused"),
             JobState.STOPPING: self.tr("Stopping…"),
         }
         count = self.tr("{0} pictures").format(job.count) if job.count > 1 else ""
+        if job.is_lift:
+            states[JobState.DRAWING] = self.tr("Lifting, {0}").format(percent_text(job.fraction))
         parts = (states[job.state], count, self._what)
         self._state.setText(" · ".join(part for part in parts if part))
         self.end.setEnabled(job.state is not JobState.STOPPING)

@@ -13,7 +13,8 @@ from gpsdream_app.ui.phrases import tooltip
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import RADIUS, SPACE_1, SPACE_2, TYPE_SMALL
 
-WIDTH = 72
+WIDTH = 80
+MARGIN = SPACE_1
 
 
 class RailButton(QAbstractButton):
@@ -33,7 +34,7 @@ class RailButton(QAbstractButton):
 
     def sizeHint(self) -> QSize:
         """All buttons of the rail have one size."""
-        return QSize(WIDTH - 2 * SPACE_2, 2 * SPACE_2 + self.MARK + SPACE_1 + self._word_font().pixelSize() + 4)
+        return QSize(WIDTH - 2 * MARGIN, 2 * SPACE_2 + self.MARK + SPACE_1 + self._word_font().pixelSize() + 4)
 
     def enterEvent(self, event: QEnterEvent) -> None:
         """Light up."""
@@ -102,8 +103,8 @@ class QueueButton(RailButton):
 
     @property
     def fraction(self) -> float:
-        """How much of the current drawing is done, 0 to 1."""
-        current = self._queue.current
+        """How much of the current drawing is done, 0 to 1; of the lift if nothing else is drawn."""
+        current = self._queue.current or self._queue.lift
         return current.fraction if current else 0.0
 
     def paint_mark(self, painter: QPainter, rect: QRectF) -> None:
@@ -142,6 +143,10 @@ class Rail(QFrame):
         self.neighbourhoods.setToolTip(tooltip(self.tr("Neighbourhoods: the average building of a place (Ctrl+2)")))
         self.neighbourhoods.setCheckable(True)
         self.neighbourhoods.setAutoExclusive(True)
+        self.landmarks = RailButton(theme, "landmark", self.tr("Landmarks"), self)
+        self.landmarks.setToolTip(tooltip(self.tr("Landmarks: lift a building to a solid shape (Ctrl+3)")))
+        self.landmarks.setCheckable(True)
+        self.landmarks.setAutoExclusive(True)
         self.quality = RailButton(theme, "quality", self.tr("Quality"), self)
         self.quality.setAccessibleName(self.tr("Quality: how good is this model?"))
         self.quality.setToolTip(tooltip(self.tr("How good is this model?")))
@@ -150,10 +155,11 @@ class Rail(QFrame):
         self.queue = QueueButton(theme, queue, self)
         self.settings = RailButton(theme, "settings", self.tr("Settings"), self)
         column = QVBoxLayout(self)
-        column.setContentsMargins(SPACE_2, SPACE_2, SPACE_2, SPACE_2)
+        column.setContentsMargins(MARGIN, SPACE_2, MARGIN, SPACE_2)
         column.setSpacing(SPACE_1)
         column.addWidget(self.explore)
         column.addWidget(self.neighbourhoods)
+        column.addWidget(self.landmarks)
         column.addWidget(self.quality)
         column.addStretch()
         column.addWidget(self.queue)

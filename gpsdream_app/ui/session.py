@@ -27,7 +27,7 @@ from gpsdream_app.domain.events import (
     Started,
     Step,
 )
-from gpsdream_app.domain.model_card import ModelCard
+from gpsdream_app.domain.model_card import PLACES, ModelCard
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.domain.results import Result
 from gpsdream_app.domain.words import unknown_words
@@ -51,6 +51,7 @@ from gpsdream_app.ui.settings import Settings
 from gpsdream_app.ui.state import FormState
 
 if TYPE_CHECKING:
+    from gpsdream_app.ui.landmarks.state import Landmarks
     from gpsdream_app.ui.neighbourhoods.state import Neighbourhoods
 
 log = logging.getLogger(__name__)
@@ -190,6 +191,7 @@ class Session(QObject):
         self._reading_older = False
         self._deleted: tuple[str, int] | None = None
         self._neighbourhoods: Neighbourhoods | None = None
+        self._landmarks: Landmarks | None = None
         self._closed = False
         if model:
             self.form.model = model
@@ -222,6 +224,8 @@ class Session(QObject):
         self.settings.place = self.form.place
         if self._neighbourhoods:
             self._neighbourhoods.close()
+        if self._landmarks:
+            self._landmarks.close()
         self.settings.save()
         self.measuring.close()
         self.bridge.close(timeout)
@@ -238,6 +242,7 @@ class Session(QObject):
     def pending(self) -> int:
         """How many pieces of background work have not come back."""
         places = self._neighbourhoods.pending if self._neighbourhoods else 0
+        places += self._landmarks.pending if self._landmarks else 0
         return self.background.pending + self._writer.pending + places
 
     # -- model and city --
@@ -247,7 +252,8 @@ class Session(QObject):
 
         def read() -> _Model:
             path = find_model(name)
-            return _Model(path, read_card(path), list_models())
+            # Models of landmarks draw no places; they have a place of the window to themselves.
+            return _Model(path, read_card(path), [model for model in list_models() if model.card.kind == PLACES])
 
         self.form.model = name
         self.background.run(self, read, lambda model: self._model_read(name, model), self._model_failed, priority=2)
@@ -408,8 +414,18 @@ class Session(QObject):
             self._neighbourhoods = Neighbourhoods(self)
         return self._neighbourhoods
 
+    @property
+    def landmarks(self) -> Landmarks:
+        """What the Landmarks place does; made when it is first asked for."""
+        if self._landmarks is None:
+            # Imported late, like the neighbourhoods.
+            from gpsdream_app.ui.landmarks.state import Landmarks
+
+            self._landmarks = Landmarks(self)
+        return self._landmarks
+
     def submit_job(self, request: QueueRequest, title: str) -> str:
-        """Put a job in the queue whose events go to the Neighbourhoods place.
+        """Put a job in the queue whose events go to the Neighbourhoods or the Landmarks.
 
         Args:
             request: what to do.
@@ -495,8 +511,8 @@ class Session(QObject):
             return
         request = job.single
         if request is None:
-            if self._neighbourhoods:
-                self._neighbourhoods.handle(event)
+            if not (self._neighbourhoods and self._neighbourhoods.handle(event)) and self._landmarks:
+                self._landmarks.handle(event)
             return
         match event:
             case Started():

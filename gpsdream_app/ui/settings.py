@@ -126,6 +126,15 @@ class Settings:
     def neighbourhoods(self, value: str) -> None:
         self._file.setValue("neighbourhoods", value)
 
+    @property
+    def landmarks(self) -> str:
+        """What the Landmarks place remembers, as JSON; empty at first."""
+        return self._text("landmarks")
+
+    @landmarks.setter
+    def landmarks(self, value: str) -> None:
+        self._file.setValue("landmarks", value)
+
     def save(self) -> None:
         """Write the file now."""
         self._file.sync()

@@ -60,6 +60,7 @@ from gpsdream_app.ui.why_card import WhyCard
 from gpsdream_app.ui.widgets import ElidedLabel, Menu, PrimaryButton
 
 if TYPE_CHECKING:
+    from gpsdream_app.ui.landmarks.page import LandmarksPage
     from gpsdream_app.ui.neighbourhoods.page import NeighbourhoodsPage
 
 START_SIZE = QSize(1360, 860)
@@ -69,8 +70,8 @@ PANEL_WIDEST_SHARE = 0.36
 FORM_HEIGHT = 360  # of everything in the panel but the picture
 SEARCH_WIDTH = 440
 MAP_SMALLEST = 360
-MAP_SMALLEST_BESIDE = 280  # beside the neighbourhoods, which need more than the panel does
-MAP_SHARE = 0.36  # of the width, beside the neighbourhoods
+MAP_SMALLEST_BESIDE = 280  # beside neighbourhoods and landmarks, which need more than the panel does
+MAP_SHARE = 0.36  # of the width, beside these
 MAP_WIDEST = 720
 TOOLS_CORNER = SPACE_3
 REGION_FILES = (".geojson", ".json")
@@ -199,7 +200,8 @@ class MainWindow(QMainWindow):
         self._view_at_start = session.settings.view
         self._sure = False
         self.neighbourhoods: NeighbourhoodsPage | None = None
-        self._map_given = False
+        self.landmarks: LandmarksPage | None = None
+        self._map_owner: NeighbourhoodsPage | LandmarksPage | None = None  # None is Explore
         self._explore_sizes: list[int] = []
         self._explore_state = QByteArray()
         self._build(make_map(theme.palette.name), make_report)
@@ -293,7 +295,7 @@ class MainWindow(QMainWindow):
             (self.tr("Ctrl+C"), self.tr("Copy the picture")),
             (self.tr("Ctrl+E"), self.tr("Why does it look like this?")),
             (self.tr("Ctrl+Z"), self.tr("Undo deleting")),
-            (self.tr("Ctrl+1, Ctrl+2"), self.tr("Explore, Neighbourhoods")),
+            (self.tr("Ctrl+1, 2, 3"), self.tr("Explore, Neighbourhoods, Landmarks")),
         ]
 
     # -- signals --
@@ -339,6 +341,7 @@ class MainWindow(QMainWindow):
         strip.end_reached.connect(session.read_older)
         self.rail.explore.clicked.connect(lambda: self.show_page(self.splitter))
         self.rail.neighbourhoods.clicked.connect(self.show_neighbourhoods)
+        self.rail.landmarks.clicked.connect(self.show_landmarks)
         self.rail.quality.clicked.connect(lambda: self.show_page(self.quality))
         self.settings_card.quality_asked.connect(lambda: self.show_page(self.quality))
         session.measuring.changed.connect(self._measuring_changed)
@@ -360,6 +363,7 @@ class MainWindow(QMainWindow):
             ("Ctrl+Z", self._undo),
             ("Ctrl+1", lambda: self.show_page(self.splitter)),
             ("Ctrl+2", self.show_neighbourhoods),
+            ("Ctrl+3", self.show_landmarks),
             ("Ctrl+Q", self.close),
         ):
             QShortcut(QKeySequence(keys), self).activated.connect(call)
@@ -460,15 +464,17 @@ class MainWindow(QMainWindow):
     # -- pages --
 
     def show_page(self, page: QWidget) -> None:
-        """Go to a place of the rail: `splitter` (Explore), `neighbourhoods` or `quality`."""
-        places = self.neighbourhoods
+        """Go to a place of the rail: `splitter` (Explore), `neighbourhoods`, `landmarks` or `quality`."""
         if page is self.splitter:
-            self._give_map(to_neighbourhoods=False)
-        elif places is not None and page is places:
-            self._give_map(to_neighbourhoods=True)
+            self._give_map(None)
+        elif page is self.neighbourhoods:
+            self._give_map(self.neighbourhoods)
+        elif page is self.landmarks:
+            self._give_map(self.landmarks)
         self.pages.setCurrentWidget(self.quality if page is self.quality else self.splitter)
         self.rail.explore.setChecked(page is self.splitter)
-        self.rail.neighbourhoods.setChecked(page is places)
+        self.rail.neighbourhoods.setChecked(page is self.neighbourhoods)
+        self.rail.landmarks.setChecked(page is self.landmarks)
         self.rail.quality.setChecked(page is self.quality)
 
     def show_neighbourhoods(self) -> NeighbourhoodsPage:
@@ -478,45 +484,65 @@ class MainWindow(QMainWindow):
             from gpsdream_app.ui.neighbourhoods.page import NeighbourhoodsPage
 
             self.neighbourhoods = NeighbourhoodsPage(self.theme, self.session, self.map, self.splitter)
-            self.neighbourhoods.hide()
-            self.splitter.addWidget(self.neighbourhoods)
-            self.splitter.setStretchFactor(2, 1)
             self.neighbourhoods.save_asked.connect(self.save_as)
-            self.neighbourhoods.tools.size_changed.connect(self.map_area.follow_tools)
-            for edit in self.neighbourhoods.findChildren(QLineEdit):
-                edit.setAcceptDrops(False)
+            self._add_place(self.neighbourhoods)
         self.show_page(self.neighbourhoods)
         return self.neighbourhoods
 
+    def show_landmarks(self) -> LandmarksPage:
+        """Go to the Landmarks place; it is made when it is first gone to."""
+        if self.landmarks is None:
+            # Imported late, like the neighbourhoods.
+            from gpsdream_app.ui.landmarks.page import LandmarksPage
+
+            self.landmarks = LandmarksPage(self.theme, self.session, self.map, self.splitter)
+            self._add_place(self.landmarks)
+        self.show_page(self.landmarks)
+        return self.landmarks
+
+    def _add_place(self, page: NeighbourhoodsPage | LandmarksPage) -> None:
+        """Put a new place beside the map."""
+        page.hide()
+        self.splitter.addWidget(page)
+        self.splitter.setStretchFactor(self.splitter.indexOf(page), 1)
+        page.tools.size_changed.connect(self.map_area.follow_tools)
+        for edit in page.findChildren(QLineEdit):
+            edit.setAcceptDrops(False)
+
     @property
     def exploring(self) -> bool:
-        """Whether the map belongs to Explore, and not to the neighbourhoods."""
-        return not self._map_given
+        """Whether the map belongs to Explore, and not to another place."""
+        return self._map_owner is None
 
     @property
-    def _in_neighbourhoods(self) -> bool:
-        return self._map_given and self.pages.currentWidget() is self.splitter
+    def _place_in_sight(self) -> NeighbourhoodsPage | LandmarksPage | None:
+        """The place beside the map, if it is neither Explore nor hidden behind a report."""
+        return self._map_owner if self.pages.currentWidget() is self.splitter else None
 
-    def _give_map(self, *, to_neighbourhoods: bool) -> None:
+    def _give_map(self, owner: NeighbourhoodsPage | LandmarksPage | None) -> None:
         """Hand the one map over: a second one would be a second browser."""
-        places = self.neighbourhoods
-        if places is None or to_neighbourhoods == self._map_given:
+        before = self._map_owner
+        if owner is before:
             return
-        self._map_given = to_neighbourhoods
-        if to_neighbourhoods:
+        if before is None:
             self._explore_sizes = self.splitter.sizes()
             self._explore_state = self.splitter.saveState()
+        self._map_owner = owner
         for widget in (self.filmstrip, self.panel):
-            widget.setVisible(not to_neighbourhoods)
-        places.setVisible(to_neighbourhoods)
-        self.map_area.setMinimumWidth(MAP_SMALLEST_BESIDE if to_neighbourhoods else MAP_SMALLEST)
-        self.map_area.show_tools(places.tools if to_neighbourhoods else None)
-        if to_neighbourhoods:
+            widget.setVisible(owner is None)
+        if before is not None:
+            before.hide()
+        if owner is not None:
+            owner.show()
+        self.map_area.setMinimumWidth(MAP_SMALLEST_BESIDE if owner else MAP_SMALLEST)
+        self.map_area.show_tools(owner.tools if owner else None)
+        if before is not None:
+            before.leave()
+        if owner is not None:
             self._split()
-            places.enter()
+            owner.enter()
         else:
-            places.leave()
-            self.splitter.setSizes([*self._explore_sizes[:2], 0])
+            self.splitter.setSizes([*self._explore_sizes[:2], *[0] * (self.splitter.count() - 2)])
             self._split()
             self._show_pin()
             self._show_examples()
@@ -541,15 +567,17 @@ class MainWindow(QMainWindow):
             self.session.pick(lat, lon)
 
     def _undo(self) -> None:
-        if self._in_neighbourhoods and self.neighbourhoods:
-            self.neighbourhoods.undo()
+        place = self._place_in_sight
+        if place:
+            place.undo()
         else:
             self.session.undo_delete()
 
     def draw_now(self) -> None:
         """Draw what the form of the place in sight asks for."""
-        if self._in_neighbourhoods and self.neighbourhoods:
-            self.neighbourhoods.draw()
+        place = self._place_in_sight
+        if place:
+            place.draw()
             return
         self.show_page(self.splitter)
         self.session.draw()
@@ -573,8 +601,9 @@ class MainWindow(QMainWindow):
 
     def _escape(self) -> None:
         """Leave what stands before the form, else stop drawing."""
-        if self._in_neighbourhoods and self.neighbourhoods:
-            self.neighbourhoods.escape()
+        place = self._place_in_sight
+        if place:
+            place.escape()
             return
         if self.session.why.state is WhyState.OFF:
             self.session.stop()
@@ -698,7 +727,7 @@ class MainWindow(QMainWindow):
         settings = self.session.settings
         settings.geometry = self.saveGeometry()
         if not self._split_by_itself:
-            settings.splitter = self._explore_state if self._map_given else self.splitter.saveState()
+            settings.splitter = self.splitter.saveState() if self.exploring else self._explore_state
         self.queue_card.dismiss()
         self.settings_card.dismiss()
         self.hide()
@@ -747,10 +776,12 @@ class MainWindow(QMainWindow):
 
     def _split(self) -> None:
         """Give the panel the width at which the picture fills its height, until a person has another wish."""
-        if self._map_given:
+        if self._map_owner is not None:
             width = self.width() - self.rail.width()
             board = min(round(width * MAP_SHARE), MAP_WIDEST)
-            self.splitter.setSizes([board, 0, width - board])
+            sizes = [0] * self.splitter.count()
+            sizes[0], sizes[self.splitter.indexOf(self._map_owner)] = board, width - board
+            self.splitter.setSizes(sizes)
             return
         if self._split_by_itself:
             width = self.width() - self.rail.width()

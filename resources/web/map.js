@@ -19,6 +19,7 @@
       resultClicked: (id) => bridge.resultClicked(id),
       exampleClicked: (index) => bridge.exampleClicked(index),
       regionClicked: (id) => bridge.regionClicked(id),
+      landmarkClicked: (id) => bridge.landmarkClicked(id),
       regionHovered: (id) => bridge.regionHovered(id),
       drawn: (kind, points) => bridge.drawn(kind, points),
       edited: (id, polygons) => bridge.edited(id, polygons),
@@ -55,6 +56,7 @@
     city.addTo(map);
     const results = new Marks.Results(map, say);
     const walk = new Walk.Path(map);
+    const landmarks = new Landmarks.Layer(map, say);
     const pin = new Marks.Pin(map, say);
     const drawer = new Drawing.Drawer(map, say, tip, () => {
       regions.setQuiet(drawer.isActive, drawer.isEditing ? drawer.id : '');
@@ -62,7 +64,7 @@
     });
     examples.setObstacles(() => boxesOf('hint', 'zoom', 'scale', 'attribution'));
     city.setObstacles(() => [
-      ...regions.boxes, ...(pin.isShown ? [] : [...(examples.boxes ?? []), boxOf(byId('hint'))]),
+      ...regions.boxes, ...landmarks.boxes, ...(pin.isShown ? [] : [...(examples.boxes ?? []), boxOf(byId('hint'))]),
     ]);
 
     let home = null; // the view of the whole city
@@ -327,6 +329,23 @@
       if (mine === walkCount) walk.show(points);
     }
 
+    let landmarkCount = 0;
+
+    async function showLandmarks({ url }) {
+      landmarkCount += 1;
+      const mine = landmarkCount;
+      const items = url ? await fetchJson(url) : [];
+      if (mine !== landmarkCount) return;
+      const isBare = ({ lat, lon }) => !limits?.contains([lat, lon]);
+      landmarks.show(items, isBare);
+      if (home) {
+        const isAway = items.some((item) => item.chosen && isBare(item));
+        byId('empty').classList.toggle('low', isAway);
+        showEmpty(isAway ? 'There is no map of this city yet. What stands here is true to scale.' : '');
+      }
+      city.redraw(); // names make room
+    }
+
     // Controls
 
     byId('zoom-in').addEventListener('click', () => map.zoomIn());
@@ -407,6 +426,7 @@
     });
     on(bridge.show_walk, showWalk);
     on(bridge.show_walker, (index) => walk.stand(index));
+    on(bridge.show_landmarks, showLandmarks);
     window.addEventListener('error', (event) => tellError(`${event.message} (${event.filename}:${event.lineno})`));
     window.addEventListener('unhandledrejection', (event) => tellError(event.reason));
 

@@ -99,6 +99,7 @@ class Bridge(QObject):
     show_tool_step = Signal(str)
     show_walk = Signal(str)
     show_walker = Signal(str)
+    show_landmarks = Signal(str)
 
     place_picked = Signal(float, float)
     heading_picked = Signal(float)
@@ -108,6 +109,7 @@ class Bridge(QObject):
     view_changed = Signal(float, float, float)
     region_clicked = Signal(str)
     region_hovered = Signal(str)
+    landmark_clicked = Signal(str)
     region_drawn = Signal(str, list)
     region_edited = Signal(str, list)
     tool_drafted = Signal(str, list)
@@ -169,6 +171,14 @@ class Bridge(QObject):
             self.region_hovered.emit(identifier)
         else:
             self._refuse("regionHovered", identifier)
+
+    @Slot("QVariant")
+    def landmarkClicked(self, identifier: object) -> None:
+        """The person clicked a landmark."""
+        if isinstance(identifier, str) and 0 < len(identifier) <= LONGEST_ID:
+            self.landmark_clicked.emit(identifier)
+        else:
+            self._refuse("landmarkClicked", identifier)
 
     @Slot("QVariant", "QVariant")
     def drawn(self, kind: object, points: object) -> None:

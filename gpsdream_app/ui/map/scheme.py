@@ -52,6 +52,7 @@ PAGE_FILES = MappingProxyType(
         "regions.js": "text/javascript; charset=utf-8",
         "drawing.js": "text/javascript; charset=utf-8",
         "walk.js": "text/javascript; charset=utf-8",
+        "landmarks.js": "text/javascript; charset=utf-8",
         "map.js": "text/javascript; charset=utf-8",
     }
 )

@@ -42,6 +42,12 @@ def _region_of(mapping: Mapping[str, Any]) -> Region:
     return Region.from_dict({**mapping, "polygons": polygons})
 
 
+def _checked(points: Sequence[Sequence[float]] | None) -> list[list[float]]:
+    """Return points as [latitude, longitude]. Raises GPSDreamError of kind `bad_location` if one is none."""
+    places = [Place(point[0], point[1]) for point in points or ()]
+    return [[place.lat, place.lon] for place in places]
+
+
 def _mark_of(picture: QImage | bytes) -> str:
     """Return hexadecimal digits that only this picture has."""
     if not isinstance(picture, QImage):
@@ -78,7 +84,8 @@ class MapView(QWidget):
     Everything that was set is kept here and told again when the page is loaded anew, so the state outlives the
     page. Places are in WGS 84 degrees, headings in degrees clockwise from true north.
 
-    Signals of regions and drawing:
+    Signals of landmarks, regions and drawing:
+        landmark_clicked(id): the mark or the name of a landmark.
         region_clicked(id), region_hovered(id): the latter with an empty id when the pointer leaves.
         region_drawn(kind, points): something new stands there. `kind` is `polygon`, `rectangle` or `line`, `points` is
             a list of [lat, lon]: corners in order, the first not repeated (of a rectangle four), or points of a line.
@@ -95,6 +102,7 @@ class MapView(QWidget):
     view_changed = Signal(float, float, float)
     region_clicked = Signal(str)
     region_hovered = Signal(str)
+    landmark_clicked = Signal(str)
     region_drawn = Signal(str, list)
     region_edited = Signal(str, list)
     drawing_ended = Signal()
@@ -124,6 +132,8 @@ class MapView(QWidget):
         self._tool: Tool | None = None
         self._edited_id = ""
         self._walk: tuple[bytes, str] = (b"[]", "")
+        self._landmarks: tuple[bytes, str] = (b"[]", "")
+        self._landmark_ids: frozenset[str] = frozenset()
         self._listening = False
         self._is_ready = False
         self._documents = Documents("data")
@@ -139,6 +149,7 @@ class MapView(QWidget):
         self._bridge.view_changed.connect(self._on_view_changed)
         self._bridge.region_clicked.connect(self._on_region_clicked)
         self._bridge.region_hovered.connect(self._on_region_hovered)
+        self._bridge.landmark_clicked.connect(self._on_landmark_clicked)
         self._bridge.region_drawn.connect(self._on_region_drawn)
         self._bridge.region_edited.connect(self._on_region_edited)
         self._bridge.tool_drafted.connect(self._on_tool_drafted)
@@ -160,6 +171,7 @@ class MapView(QWidget):
             "highlight": self._bridge.show_highlight,
             "walk": self._bridge.show_walk,
             "walker": self._bridge.show_walker,
+            "landmarks": self._bridge.show_landmarks,
             "tool": self._bridge.show_tool,
         }
 
@@ -353,6 +365,50 @@ class MapView(QWidget):
             self._tell("walk", {"url": walk[1] or None})
         self._tell("walker", index if index is not None and 0 <= index < len(places) else None)
 
+    def set_landmarks(self, landmarks: Sequence[Mapping[str, Any]]) -> None:
+        """Show these landmarks and no others, true to scale.
+
+        Args:
+            landmarks: mappings of `id` (unique text), `name`, `lat`, `lon`, and perhaps `heading` (the way its front
+                faces, degrees clockwise from north), `chosen` (rings of distance stand around it), `height` (metres,
+                for the rings), `footprint` (points of (lat, lon): the outline of its mesh on the ground), `photos`
+                (points of (lat, lon) where photos of it were taken) and `sector` ((from, to) in degrees clockwise:
+                part of the circle that is lit).
+
+        Raises:
+            GPSDreamError: of kind `bad_location` if a number is not a place on the Earth.
+            ValueError: if an id is empty, too long or not unique.
+        """
+        items: list[dict[str, Any]] = []
+        for mapping in landmarks:
+            identifier = str(mapping["id"])
+            if not 0 < len(identifier) <= LONGEST_ID:
+                raise ValueError(f"a landmark's id must have 1 to {LONGEST_ID} characters")
+            place = Place(mapping["lat"], mapping["lon"], mapping.get("heading"))
+            sector = mapping.get("sector")
+            items.append(
+                {
+                    "id": identifier,
+                    "name": str(mapping.get("name", "")),
+                    "lat": place.lat,
+                    "lon": place.lon,
+                    "heading": place.heading,
+                    "chosen": bool(mapping.get("chosen")),
+                    "height": float(mapping.get("height") or 0.0),
+                    "footprint": _checked(mapping.get("footprint")),
+                    "photos": _checked(mapping.get("photos")),
+                    "sector": [float(angle) for angle in sector] if sector else None,
+                }
+            )
+        identifiers = frozenset(item["id"] for item in items)
+        if len(identifiers) != len(items):
+            raise ValueError("two landmarks have the same id")
+        self._landmark_ids = identifiers
+        published = self._publish_once("landmarks", items, self._landmarks)
+        if published is not self._landmarks or "landmarks" not in self._state:
+            self._landmarks = published
+            self._tell("landmarks", {"url": published[1] or None})
+
     def set_theme(self, theme: str) -> None:
         """Draw in `light` or `dark`."""
         if theme not in WATER:
@@ -461,6 +517,10 @@ class MapView(QWidget):
     def _on_region_hovered(self, identifier: str) -> None:
         if not identifier or identifier in self._region_ids:
             self.region_hovered.emit(identifier)
+
+    def _on_landmark_clicked(self, identifier: str) -> None:
+        if identifier in self._landmark_ids:
+            self.landmark_clicked.emit(identifier)
 
     def _on_region_drawn(self, kind: str, points: list[Any]) -> None:
         if self._tool == kind:

@@ -57,7 +57,7 @@ def test_the_page_stands_without_an_error_or_a_foreign_request(
         driver.view.fly_to(40.73, -73.99, 16)
         driver.wait_js("document.querySelectorAll('.pin-body').length === 1")
     assert [record for record in caplog.records if record.name.startswith("gpsdream_app.ui.map")] == []
-    assert len(requests) == 17, "page, fourteen files, city and coverage, each once"
+    assert len(requests) == 18, "page, fifteen files, city and coverage, each once"
 
 
 def test_the_interceptor_stops_what_is_not_ours(qtbot: QtBot, caplog: pytest.LogCaptureFixture) -> None:

@@ -75,6 +75,7 @@ class NotedMap(QWidget):
     region_drawn = Signal(str, list)
     region_edited = Signal(str, list)
     drawing_ended = Signal()
+    landmark_clicked = Signal(str)
     ready = Signal()
 
     def __init__(self, theme: str = "light") -> None:
@@ -95,6 +96,7 @@ class NotedMap(QWidget):
         self.undone = 0
         self.walk: tuple[list[Any], int | None] = ([], None)
         self.fitted: list[tuple[float, ...]] = []
+        self.landmarks: list[dict[str, Any]] = []
 
     def set_picking(self, picking: bool) -> None:
         self.picking = picking
@@ -124,6 +126,9 @@ class NotedMap(QWidget):
 
     def fit(self, *box: float) -> None:
         self.fitted.append(box)
+
+    def set_landmarks(self, landmarks: list[dict[str, Any]]) -> None:
+        self.landmarks = landmarks
 
     def set_city(self, city: Any) -> None:
         self.city = city
