@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
@@ -79,27 +79,6 @@ class KnownLandmark:
 
 
 @dataclass(frozen=True, slots=True)
-class Framing:
-    """How a landmark stands in the pictures of a landmark model. The camera is level and at eye height.
-
-    Attributes:
-        foot: row of its foot on its axis, as a share of the picture's height from above.
-        height: from foot to top, as a share of the picture's height.
-        width: at most so wide, as a share of the picture's width; wider landmarks are smaller, and their foot stays.
-        distance: of the camera from the axis, in heights of the landmark, where foot and top stand exactly there.
-        eye: height of the camera above the foot, metres.
-        background: the flat colour behind it, red, green and blue from 0 to 1 in sRGB.
-    """
-
-    foot: float = 0.85
-    height: float = 0.7
-    width: float = 0.9
-    distance: float = 2.5
-    eye: float = 1.6
-    background: tuple[float, float, float] = (0.36, 0.56, 0.82)
-
-
-@dataclass(frozen=True, slots=True)
 class ModelCard:
     """What gpsdream.json says. Every choice that the paper leaves open stands in `choices`.
 
@@ -122,7 +101,10 @@ class ModelCard:
         licence: of the weights.
         kind: "places" for pictures of places in a city, "landmarks" for views of landmarks from all sides.
         landmarks: what a model of landmarks knows.
-        framing: how landmarks stand in its pictures; None for a model of places.
+        framing: how landmarks stand in its pictures, all taken by a level camera: "foot" and "height" (row of the foot
+            and height of the landmark as shares of the picture's height), "width" (at most), "distance" (in heights,
+            where foot and top stand exactly there), "eye" (of the camera over the foot, metres), "background" (sRGB, 0
+            to 1), and under "landmarks" what differs for single ones, by id. Empty for a model of places.
     """
 
     name: str
@@ -142,7 +124,7 @@ class ModelCard:
     licence: str = ""
     kind: str = PLACES
     landmarks: tuple[KnownLandmark, ...] = ()
-    framing: Framing | None = None
+    framing: Mapping[str, Any] = field(default_factory=dict)
 
     def known_landmark(self, landmark_id: str) -> KnownLandmark | None:
         """What it knows of a landmark; None if it does not know it."""
@@ -176,7 +158,6 @@ class ModelCard:
                 "cells": [list(cell) for cell in self.coverage.cells],
             }
         data["landmarks"] = [{**known.landmark.to_dict(), "photos": list(known.photos)} for known in self.landmarks]
-        data["framing"] = asdict(self.framing) if self.framing else None
         if self.kind == PLACES:
             # Cards of places stay as they were, and older programs read them.
             for name in ("kind", "landmarks", "framing"):
@@ -209,7 +190,7 @@ class ModelCard:
                 values["coverage"] = Coverage(south, west, cell_lat, cell_lon, cells)
             values["kind"] = str(data.get("kind", PLACES))
             values["landmarks"] = tuple(_known(one) for one in data.get("landmarks", ()))
-            values["framing"] = _framing(data["framing"]) if data.get("framing") is not None else None
+            values["framing"] = dict(data.get("framing") or {})
             return cls(**values)
         except GPSDreamError:
             raise
@@ -224,9 +205,3 @@ class ModelCard:
 
 def _known(data: Mapping[str, Any]) -> KnownLandmark:
     return KnownLandmark(Landmark.from_dict(data), tuple(int(count) for count in data["photos"]))
-
-
-def _framing(data: Mapping[str, Any]) -> Framing:
-    values: dict[str, Any] = {name: float(data[name]) for name in ("foot", "height", "width", "distance", "eye")}
-    red, green, blue = (float(value) for value in data["background"])
-    return Framing(**values, background=(red, green, blue))

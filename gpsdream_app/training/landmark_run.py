@@ -17,10 +17,11 @@ import torch
 from PIL import Image
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
-from gpsdream_app.domain.model_card import CARD_FILE, LANDMARKS, Framing, KnownLandmark, ModelCard
+from gpsdream_app.domain.model_card import CARD_FILE, LANDMARKS, KnownLandmark, ModelCard
 from gpsdream_app.domain.places import Box
 from gpsdream_app.generation.previews import fit_preview
 from gpsdream_app.landmarks import framing
+from gpsdream_app.landmarks.views import FramedView, FramedViews, counts_by_azimuth
 from gpsdream_app.models.angle_encoder import AngleEncoder
 from gpsdream_app.models.checkpoint import load_pipeline
 from gpsdream_app.models.codec import LappedAutoencoder
@@ -39,12 +40,10 @@ from gpsdream_app.training.codec import psnr
 from gpsdream_app.training.landmark_config import LandmarkTrainConfig
 from gpsdream_app.training.landmark_learner import LandmarkLearner
 from gpsdream_app.training.landmark_views import (
-    FramedView,
-    FramedViews,
     Prior,
     ViewLatents,
     ViewSampler,
-    counts_by_azimuth,
+    pictures_of,
 )
 from gpsdream_app.training.loop import Loop
 from gpsdream_app.training.run import TrainingRun
@@ -164,7 +163,7 @@ class LandmarkRun(TrainingRun):
         learned, held_out = self._learned(prepared), prepared.part(validation=True)
         shown = held_out or learned
         spread = [shown[index] for index in np.linspace(0, len(shown) - 1, min(64, len(shown))).astype(int)]
-        pictures = prepared.pictures(spread, self._side(pipeline))
+        pictures = pictures_of(prepared, spread, self._side(pipeline))
         with torch.no_grad():
             encoded = pipeline.vae.encode(pictures.to(pipeline.vae.dtype))
             latents = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mean
@@ -218,14 +217,15 @@ class LandmarkRun(TrainingRun):
                 KnownLandmark(landmark, tuple(counts_by_azimuth(learned, landmark.id)))
                 for landmark in prepared.landmarks
             ),
-            framing=Framing(
-                framing.FOOT,
-                framing.HEIGHT,
-                framing.WIDEST,
-                framing.DISTANCE,
-                framing.EYE,
-                prepared.background,
-            ),
+            framing={
+                "foot": framing.FOOT,
+                "height": framing.HEIGHT,
+                "width": framing.WIDEST,
+                "distance": framing.DISTANCE,
+                "eye": framing.EYE,
+                "background": list(prepared.background),
+                "landmarks": {name: dict(values) for name, values in prepared.framings.items()},
+            },
         )
 
 

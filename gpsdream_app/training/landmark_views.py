@@ -1,10 +1,8 @@
-"""Framed views of landmarks as training data: reading the folder, drawing batches, and pictures that a base drew."""
+"""Framed views of landmarks as training data: batches of latents with their angles, and pictures that a base drew."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,134 +14,22 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
-from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
-from gpsdream_app.domain.landmarks import Landmark
-from gpsdream_app.geo.azimuth import BINS, azimuth_bin
+from gpsdream_app.landmarks.views import FramedView, FramedViews
 from gpsdream_app.lifting.cameras import Camera
 from gpsdream_app.lifting.guidance import view_words
 from gpsdream_app.models.pictures import pictures_from_pixels
 from gpsdream_app.models.pipeline import GPSDiffusionPipeline
 
-VIEWS_FILE, PIXELS_FILE = "views.json", "pixels.bin"
 NOWHERE = math.nan
 Report = Callable[[int, int, str], None]
 
 
-def _unfit(folder: Path, why: str) -> GPSDreamError:
-    return GPSDreamError(
-        ErrorKind.BAD_PHOTO,
-        f"The framed views in “{folder.name}” cannot be used: {why}.",
-        "Make them again with “gpsdream landmarks frame”.",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class FramedView:
-    """One framed photo.
-
-    Attributes:
-        number: its place in the file of pixels.
-        landmark: id of what it shows.
-        file: name of the photo.
-        azimuth: where the camera stood, degrees clockwise from north.
-        sigma: how certain that is, degrees, standard deviation.
-        distance: of the camera, in heights of the landmark.
-        fov: vertical field of view of the original photo, degrees; None if not known.
-        prompt: its words.
-        held_out: whether it is kept for measuring.
-    """
-
-    number: int
-    landmark: str
-    file: str
-    azimuth: float
-    sigma: float
-    distance: float | None
-    fov: float | None
-    prompt: str
-    held_out: bool
-
-
-@dataclass(frozen=True)
-class FramedViews:
-    """A folder that `gpsdream landmarks frame` wrote.
-
-    Attributes:
-        folder: where it lies.
-        side: of the pictures in pixels.
-        background: behind the landmarks, 3 numbers from 0 to 1, sRGB.
-        landmarks: what is shown.
-        views: the photos.
-    """
-
-    folder: Path
-    side: int
-    background: tuple[float, float, float]
-    landmarks: tuple[Landmark, ...]
-    views: tuple[FramedView, ...]
-
-    @classmethod
-    def open(cls, folder: Path) -> FramedViews:
-        """Read the list of views and check that the pixels are all there.
-
-        Raises:
-            GPSDreamError: of kind `bad_photo`, with what is wrong.
-        """
-        try:
-            data = json.loads((folder / VIEWS_FILE).read_text(encoding="utf-8"))
-            side = int(data["side"])
-            red, green, blue = (float(value) for value in data["background"])
-            landmarks = tuple(Landmark.from_dict(one) for one in data["landmarks"])
-            views = tuple(cls._view(number, row) for number, row in enumerate(data["views"]))
-            size = (folder / PIXELS_FILE).stat().st_size
-        except FileNotFoundError as error:
-            raise _unfit(folder, f"{Path(error.filename or VIEWS_FILE).name} is missing") from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise _unfit(folder, f"{VIEWS_FILE} is damaged ({type(error).__name__})") from None
-        if not views:
-            raise _unfit(folder, "there are none")
-        if side < 8 or size != len(views) * side * side * 4:
-            raise _unfit(folder, f"{PIXELS_FILE} does not hold {len(views)} pictures of {side} pixels")
-        if {view.landmark for view in views} - {landmark.id for landmark in landmarks}:
-            raise _unfit(folder, "a view shows a landmark that is not listed")
-        return cls(folder, side, (red, green, blue), landmarks, views)
-
-    @staticmethod
-    def _view(number: int, row: dict[str, Any]) -> FramedView:
-        azimuth, sigma = float(row["azimuth"]), float(row.get("azimuth_sigma") or 0.0)
-        distance, fov = (None if row.get(key) is None else float(row[key]) for key in ("distance", "fov"))
-        if not all(math.isfinite(value) for value in (azimuth, sigma, distance or 0.0, fov or 0.0)):
-            raise ValueError("a number is not finite")
-        prompt, landmark = str(row["prompt"]), str(row["landmark"])
-        held_out = bool(row.get("held_out", False))
-        return FramedView(number, landmark, str(row["file"]), azimuth % 360, sigma, distance, fov, prompt, held_out)
-
-    def part(self, *, validation: bool) -> list[FramedView]:
-        """The views that are learned, or those that are held out."""
-        return [view for view in self.views if view.held_out == validation]
-
-    def pixels(self, views: Sequence[FramedView]) -> np.ndarray:
-        """Their pictures and masks, uint8 (n, side, side, 4), of the file itself."""
-        shape = (len(self.views), self.side, self.side, 4)
-        stored = np.memmap(self.folder / PIXELS_FILE, np.uint8, "r", shape=shape)
-        return stored[[view.number for view in views]]
-
-    def pictures(self, views: Sequence[FramedView], side: int | None = None) -> torch.Tensor:
-        """Their pictures, (n, 3, side, side), float32 in [-1, 1], of the folder's own side or resized to another."""
-        pictures = pictures_from_pixels(list(self.pixels(views)[..., :3]))
-        if side is None or side == self.side:
-            return pictures
-        return F.interpolate(pictures, (side, side), mode="bicubic", antialias=side < self.side).clamp(-1, 1)
-
-    def landmark_of(self, view: FramedView) -> Landmark:
-        """What a view shows."""
-        return next(landmark for landmark in self.landmarks if landmark.id == view.landmark)
-
-
-def counts_by_azimuth(views: Sequence[FramedView], landmark: str) -> list[int]:
-    """How many of the views show a landmark from each of the 36 bins of azimuth."""
-    counts = Counter(azimuth_bin(view.azimuth) for view in views if view.landmark == landmark)
-    return [counts[number] for number in range(BINS)]
+def pictures_of(framed: FramedViews, views: Sequence[FramedView], side: int | None = None) -> torch.Tensor:
+    """Views as pictures, (n, 3, side, side), float32 in [-1, 1], of the folder's own side or resized to another."""
+    pictures = pictures_from_pixels(list(framed.pixels(views)[..., :3]))
+    if side is None or side == framed.side:
+        return pictures
+    return F.interpolate(pictures, (side, side), mode="bicubic", antialias=side < framed.side).clamp(-1, 1)
 
 
 class ViewSampler:
@@ -168,7 +54,7 @@ class ViewSampler:
 
     def pictures(self, number: int, count: int) -> torch.Tensor:
         """The pictures of batch `number`, (count, 3, side, side) in [-1, 1]."""
-        return self.framed.pictures([self.views[index] for index in self.draw(number, count)], self.side)
+        return pictures_of(self.framed, [self.views[index] for index in self.draw(number, count)], self.side)
 
 
 @dataclass(frozen=True)
@@ -263,7 +149,7 @@ class ViewLatents:
             parts, priors = [], []
             with torch.no_grad():
                 for start in range(0, len(everything), together):
-                    parts.append(encode(framed.pictures(everything[start : start + together], side)))
+                    parts.append(encode(pictures_of(framed, everything[start : start + together], side)))
                     if report:
                         report(min(start + together, len(everything)), len(everything), "encoding views")
                 for start in range(0, len(self.prior_prompts), together):
