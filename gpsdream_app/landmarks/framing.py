@@ -52,7 +52,8 @@ HELD_OUT = 10  # one photo in so many
 ROLL_ERROR = 0.8  # degrees, standard deviation of how crookedly people hold a camera
 MASK_SUFFIXES = (".mask.png", ".png")
 HARMONICS = 8
-SAMPLES = 4  # along the side of a pixel of the framed view
+SAMPLES = 3  # along the side of a pixel of the framed view
+LONGEST_SIDE = 1024  # pixels of a mask, when its outline is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +224,7 @@ def read_mask(path: Path, size: tuple[int, int]) -> Floats:
             raise GPSDreamError(
                 ErrorKind.BAD_PHOTO, "The mask has another shape than the photo.", "Draw it again on the upright photo."
             )
-        grey = grey.resize(size, Image.Resampling.BILINEAR)
+        grey = grey.resize(size, Image.Resampling.BOX)
     return np.asarray(grey, dtype=np.float64) / 255
 
 
@@ -234,9 +235,9 @@ def outline_of(photo: LandmarkPhoto, path: Path, mask: Floats) -> Outline:
         GPSDreamError: of kind `bad_photo` if the mask is empty, small, or cut off by the picture's top or sides, or if
             the photo does not say its focal length.
     """
-    focal = photo.focal_length
-    if focal is None:
+    if photo.focal_length is None:
         raise _unfit("The photo does not say its focal length.")
+    focal = photo.focal_length * mask.shape[1] / photo.width
     # A few pixels on their own are not the landmark.
     inside = mask >= 0.5
     labels, count = ndimage.label(inside, np.ones((3, 3)))
@@ -586,19 +587,39 @@ def framed(photo: Bytes, mask: Floats, crop: Crop, side: int) -> Bytes:
         (side, side, 4): red, green and blue over the background, and the mask.
     """
     height, width = mask.shape
-    solid, share = own_colours(photo, mask), mask
-    centres = (np.arange(side * SAMPLES) + 0.5) / (side * SAMPLES)
-    u, v = np.meshgrid(centres, centres)
+    result: Bytes = np.zeros((side, side, 4), np.uint8)
+    result[..., :3] = np.round(np.array(BACKGROUND) * 255)
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return result
+    # Only the box of the mask, in the photo and in the view, is worth the work.
+    part = np.s_[max(rows[0] - 3, 0) : rows[-1] + 4, max(columns[0] - 3, 0) : columns[-1] + 4]
+    inside, colours = mask[part], own_colours(photo[part], mask[part])
+    u, v = np.meshgrid(*2 * [np.arange(side + 1) / side])
     column, row = crop.pixels(u, v, (width, height))
-    at = np.nan_to_num(np.stack([row - 0.5, column - 0.5]), nan=-10.0)
-    alpha = ndimage.map_coordinates(share, at, order=1, mode="constant")
+    hit = (column >= columns[0] - 1) & (column <= columns[-1] + 2) & (row >= rows[0] - 1) & (row <= rows[-1] + 2)
+    across, down = np.flatnonzero(hit.any(0)), np.flatnonzero(hit.any(1))
+    if not len(across):
+        return result
+    left, right = max(across[0] - 1, 0), min(across[-1] + 1, side)
+    above, below = max(down[0] - 1, 0), min(down[-1] + 1, side)
+    u, v = np.meshgrid(_centres(left, right) / side, _centres(above, below) / side)
+    column, row = crop.pixels(u, v, (width, height))
+    at = np.nan_to_num(np.stack([row - part[0].start - 0.5, column - part[1].start - 0.5]), nan=-10.0)
+    layers = [*np.moveaxis(colours * inside[..., None], -1, 0), inside]
     # The lower edge of the picture may cut the foot: nothing is made up beyond it.
-    layers = [ndimage.map_coordinates(solid[..., i] * share, at, order=1, mode="constant") for i in range(3)]
-    stacked = np.stack([*layers, alpha], axis=-1)
-    pixels = stacked.reshape(side, SAMPLES, side, SAMPLES, 4).mean(axis=(1, 3))
-    colours = pixels[..., :3] + (1 - pixels[..., 3:]) * np.array(BACKGROUND) * 255
-    whole = np.concatenate([colours, pixels[..., 3:] * 255], axis=-1)
-    result: Bytes = np.clip(np.round(whole), 0, 255).astype(np.uint8)
+    sampled = [ndimage.map_coordinates(layer, at, order=1, mode="constant") for layer in layers]
+    fine = np.stack(sampled, axis=-1).reshape(below - above, SAMPLES, right - left, SAMPLES, 4)
+    pixels = fine.mean(axis=(1, 3))
+    pixels[..., :3] += (1 - pixels[..., 3:]) * np.array(BACKGROUND) * 255
+    pixels[..., 3] *= 255
+    result[above:below, left:right] = np.clip(np.round(pixels), 0, 255)
+    return result
+
+
+def _centres(first: int, last: int) -> Floats:
+    """Middles of the samples of the pixels from `first` to `last`, in pixels."""
+    result: Floats = first + (np.arange((last - first) * SAMPLES) + 0.5) / SAMPLES
     return result
 
 
@@ -651,7 +672,7 @@ def outlines_of(which: Landmark, photos: Sequence[LandmarkPhoto], masks: Path) -
         try:
             if path is None:
                 raise _unfit("There is no mask for it.")
-            outlines.append(outline_of(photo, path, read_mask(path, (photo.width, photo.height))))
+            outlines.append(outline_of(photo, path, read_mask(path, _fitted((photo.width, photo.height)))))
         except GPSDreamError as error:
             left_out.append(LeftOut(photo.path, error.failure.message))
     return outlines, left_out
@@ -755,9 +776,19 @@ def frame_photos(
 def framed_photo(outline: Outline, crop: Crop, side: int) -> Bytes:
     """Read a photo and its mask, and return the framed view (side, side, 4)."""
     with open_picture(outline.photo.path) as image:
-        picture = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    mask = read_mask(outline.mask, (outline.photo.width, outline.photo.height))
-    return framed(picture, mask, crop, side)
+        picture = ImageOps.exif_transpose(image).convert("RGB")
+    # A large photo is made smaller first: about as many pixels as there are samples.
+    smaller = max(1, int(crop.focal / (crop.scale * side * SAMPLES)))
+    picture = picture.reduce(smaller)
+    mask = read_mask(outline.mask, picture.size)
+    focal = crop.focal * picture.width / outline.photo.width
+    return framed(np.asarray(picture), mask, replace(crop, focal=focal), side)
+
+
+def _fitted(size: tuple[int, int]) -> tuple[int, int]:
+    """A size in pixels at which an outline is measured."""
+    share = min(1.0, LONGEST_SIDE / max(size))
+    return max(1, round(size[0] * share)), max(1, round(size[1] * share))
 
 
 def read_framed(folder: Path) -> tuple[dict[str, Any], NDArray[np.uint8]]:
