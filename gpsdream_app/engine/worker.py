@@ -1,4 +1,5 @@
-"""The engine's process. The main thread answers commands at once; one worker thread loads models and draws.
+"""The engine's process. The main thread answers commands at once; one worker thread loads models and draws, and one
+lifts landmarks, which gives way between its steps while something is drawn.
 
 Commands come on standard input, events go to standard output, both as frames. When standard input ends, so does this
 process: nobody is left who would want its pictures.
@@ -20,7 +21,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -46,14 +47,18 @@ from gpsdream_app.domain.events import (
     Explained,
     Failed,
     Finished,
+    Lifted,
+    LiftStep,
     Loading,
     PatchesFound,
+    Paused,
     PictureFinished,
     Started,
     Step,
     event_to_dict,
 )
 from gpsdream_app.domain.explanations import ExplainRequest, Explanation, JobRequest, job_request_from_dict
+from gpsdream_app.domain.lifts import LiftRequest, LiftResult
 from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.domain.results import Result
@@ -62,12 +67,14 @@ from gpsdream_app.engine.finishing import cut_outs_folder, find_frame, finish_pi
 from gpsdream_app.engine.frames import FrameError, pack_frame, read_frame
 from gpsdream_app.library.model_folders import find_model, verify_model, weights_hash
 from gpsdream_app.library.paths import pictures_dir, series_dir
+from gpsdream_app.lifting.control import Control
 
 log = logging.getLogger(__name__)
 
 PREVIEW_SIDE = 256  # pixels
 PREVIEW_SECONDS = 0.2  # between two previews
 STEP_SECONDS = 0.1  # between two steps that are told of a job of many pictures
+LIFT_SECONDS = 0.2  # between two steps that are told of a lift
 NICENESS = 5  # the window stays quick while all cores draw
 SECONDS_TO_SAVE = 2.0  # for a picture that is being written when the process is told to end
 EXIT_DEVICE_LOST = 3
@@ -136,6 +143,38 @@ class LoadPainter(Protocol):
         """Load a model, and report (stage from 1, stages, text) before each stage."""
 
 
+class LiftTold(Protocol):
+    """What a lifter tells of a step; see `LiftStep`."""
+
+    phase: str
+    step: int
+    steps: int
+    share: float
+    seconds_left: float | None
+    terms: dict[str, float] | None
+    opacity: float
+    fog: float
+    preview: bytes
+
+
+class Lifter(Protocol):
+    """Lifts a landmark; `gpsdream_app.lifting.run.lift` is the real one."""
+
+    def __call__(
+        self,
+        request: LiftRequest,
+        model: Path,
+        out: Path | None,
+        control: Control,
+        on_step: Callable[[Any], None],
+        *,
+        job_id: str,
+        device: str,
+        report: Report,
+    ) -> LiftResult:
+        """Raise LiftCancelled soon after the control says so; tell a `LiftTold` after every step."""
+
+
 @dataclass(slots=True)
 class _Job:
     job_id: str
@@ -143,6 +182,7 @@ class _Job:
     loading: bool = False
     cancelled: bool = False
     ended: bool = False
+    control: Control = field(default_factory=Control)  # of a lift
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +206,13 @@ def drawing() -> LoadPainter:
     return ExplainingPainter.load
 
 
+def lifting() -> Lifter:
+    """Import torch and everything that lifts, and return what lifts a landmark."""
+    from gpsdream_app.lifting.run import lift
+
+    return lift
+
+
 class Worker:
     """Commands in, events out."""
 
@@ -177,6 +224,7 @@ class Worker:
         pictures: Path | None = None,
         device: str = "auto",
         drawing: Callable[[], LoadPainter] = drawing,
+        lifting: Callable[[], Lifter] = lifting,
     ) -> None:
         """Make a worker.
 
@@ -186,17 +234,22 @@ class Worker:
             pictures: folder for the pictures; the person's pictures folder if None.
             device: what the models run on: auto, cpu, cuda, cuda:1, mps.
             drawing: imports what draws; called on the worker thread.
+            lifting: imports what lifts; called on the thread of lifts, when the first one comes.
         """
         self._source = source
         self._sink = sink
         self._pictures = pictures
         self._device = device
         self._drawing = drawing
+        self._lifting = lifting
         self._load_painter: LoadPainter | None = None
         self._loaded: _Loaded | None = None
         self._changed = threading.Condition()
         self._waiting: deque[_Job | str] = deque()  # a string is a model to load
         self._current: _Job | None = None
+        self._lifts: deque[_Job] = deque()
+        self._lift: _Job | None = None
+        self._lift_thread: threading.Thread | None = None
         self._state = EngineState.STARTING
         self._sending = threading.Lock()
         self._saving = threading.Lock()
@@ -227,45 +280,74 @@ class Worker:
     def _answer(self, header: dict[str, Any]) -> None:
         command, job_id = header.get("command"), str(header.get("job_id", ""))
         if command == "submit":
-            self._submit(job_id, header.get("request"))
+            self._submit(job_id, header.get("request"), paused=header.get("paused") is True)
         elif command == "cancel":
             self._cancel(job_id)
         elif command == "cancel_all":
             with self._changed:
                 jobs = [task.job_id for task in self._waiting if isinstance(task, _Job)]
-                if self._current:
-                    jobs.append(self._current.job_id)
+                jobs += [job.job_id for job in self._lifts]
+                jobs += [job.job_id for job in (self._current, self._lift) if job]
             for job_id in jobs:
                 self._cancel(job_id)
+        elif command in ("pause", "resume", "keep"):
+            with self._changed:
+                for job in (*self._lifts, self._lift):
+                    if job and job.job_id == job_id:
+                        getattr(job.control, str(command))()
         elif command == "warm":
             with self._changed:
                 self._waiting.append(str(header.get("model", "")))
-                self._changed.notify()
+                self._changed.notify_all()
         elif command == "status":
             self._write({"status": self._status()})
         else:
             log.error("Unknown command %r.", command)
 
-    def _submit(self, job_id: str, data: Any) -> None:
+    def _submit(self, job_id: str, data: Any, *, paused: bool = False) -> None:
         try:
             request = job_request_from_dict(data)
         except Exception as error:
             self._send(Failed(job_id=job_id, failure=failure_from(error)))
             return
+        job = _Job(job_id, request)
         with self._changed:
-            self._waiting.append(_Job(job_id, request))
-            self._changed.notify()
+            if isinstance(request, LiftRequest):
+                job.control = Control(lambda waits: self._tell_pause(job, waits))
+                if paused:
+                    job.control.pause()
+                self._lifts.append(job)
+                if self._lift_thread is None:
+                    self._lift_thread = threading.Thread(target=self._lift_or_end, name="lifts", daemon=True)
+                    self._lift_thread.start()
+            else:
+                self._waiting.append(job)
+            self._give_way()
+            self._changed.notify_all()
+
+    def _give_way(self) -> None:
+        """Have the running lift wait if something is drawn or will be at once. Called with the lock held."""
+        if self._lift:
+            if self._current or any(isinstance(task, _Job) for task in self._waiting):
+                self._lift.control.hold()
+            else:
+                self._lift.control.release()
 
     def _cancel(self, job_id: str) -> None:
         with self._changed:
-            for task in self._waiting:
-                if isinstance(task, _Job) and task.job_id == job_id:
-                    self._waiting.remove(task)
-                    self._tell(task, Cancelled(job_id=job_id))
-                    return
-            job = self._current
-            if job and job.job_id == job_id:
+            queues: tuple[deque[Any], ...] = (self._waiting, self._lifts)
+            for queue in queues:
+                for task in queue:
+                    if isinstance(task, _Job) and task.job_id == job_id:
+                        queue.remove(task)
+                        self._tell(task, Cancelled(job_id=job_id))
+                        self._give_way()
+                        return
+            for job in (self._current, self._lift):
+                if job is None or job.job_id != job_id:
+                    continue
                 job.cancelled = True
+                job.control.cancel()
                 # A model goes on loading, since the next job will want it; this job need not wait for that.
                 if job.loading:
                     self._tell(job, Cancelled(job_id=job_id))
@@ -277,7 +359,8 @@ class Worker:
                 "pid": os.getpid(),
                 "state": self._state,
                 "job_id": self._current.job_id if self._current else "",
-                "waiting": len(self._waiting),
+                "lift_id": self._lift.job_id if self._lift else "",
+                "waiting": len(self._waiting) + len(self._lifts),
                 "model": str(loaded.folder) if loaded else "",
                 "device": loaded.painter.device if loaded else "",
                 "memory_bytes": psutil.Process().memory_info().rss,
@@ -333,10 +416,12 @@ class Worker:
                 task = self._waiting.popleft()
                 if isinstance(task, _Job):
                     self._current = task
+                    self._give_way()
             if isinstance(task, _Job):
                 self._run_job(task)
                 with self._changed:
                     self._current = None
+                    self._give_way()
             else:
                 self._warm(task)
 
@@ -391,6 +476,59 @@ class Worker:
                 self.end(EXIT_DEVICE_LOST)
         else:
             self._tell(job, Finished(job_id=job_id, results=results))
+
+    # -- thread of lifts --
+
+    def _lift_or_end(self) -> None:
+        try:
+            while True:
+                with self._changed:
+                    while not self._lifts:
+                        self._changed.wait()
+                    job = self._lift = self._lifts.popleft()
+                    self._give_way()
+                self._run_lift(job)
+                with self._changed:
+                    self._lift = None
+        except BaseException:
+            log.exception("The thread of lifts failed.")
+            self.end(1)
+
+    def _run_lift(self, job: _Job) -> None:
+        assert isinstance(job.request, LiftRequest)
+        job_id = job.job_id
+        self._tell(job, Started(job_id=job_id))
+        with self._changed:
+            job.loading = True
+
+        def report(step: int, total: int, text: str) -> None:
+            self._tell(job, Loading(job_id=job_id, step=step, total=total, text=text))
+
+        told = _LiftSteps(self, job)
+        try:
+            folder, _ = self._find_model(job.request.model)
+            result = self._lifting()(
+                job.request, folder, None, job.control, told, job_id=job_id, device=self._device, report=report
+            )
+        except Exception as error:
+            # By its name, because most of what lifts imports torch.
+            if type(error).__name__ == "LiftCancelled" or (job.cancelled and not is_out_of_memory(error)):
+                self._tell(job, Cancelled(job_id=job_id))
+                return
+            log.exception("Lift %s failed.", job_id)
+            failure = failure_from(error)
+            error.__traceback__ = error.__context__ = None  # which hold the tensors
+            self._tell(job, Failed(job_id=job_id, failure=failure))
+            if is_device_lost(error):
+                self.end(EXIT_DEVICE_LOST)
+        else:
+            self._tell(job, Lifted(job_id=job_id, lift=result))
+            self._tell(job, Finished(job_id=job_id))
+
+    def _tell_pause(self, job: _Job, waits: bool) -> None:
+        self._tell(job, Paused(job_id=job.job_id) if waits else Started(job_id=job.job_id))
+
+    # -- worker thread again --
 
     def _find_model(self, model: str) -> tuple[Path, str]:
         """Return a model's folder and the hash of its weights. Raises GPSDreamError if it is not sound."""
@@ -620,6 +758,37 @@ class _Steps:
         self._worker._tell(self._job, event)
 
 
+class _LiftSteps:
+    """Turns the steps of a lift into events, at most five a second; a preview waits for the next one that is told."""
+
+    def __init__(self, worker: Worker, job: _Job) -> None:
+        self._worker, self._job = worker, job
+        self._last, self._phase, self._preview = 0.0, "", b""
+
+    def __call__(self, told: LiftTold) -> None:
+        with self._worker._changed:
+            self._job.loading = False
+        now = time.monotonic()
+        self._preview = told.preview or self._preview
+        if now - self._last < LIFT_SECONDS and told.phase == self._phase and told.step < told.steps:
+            return
+        self._last, self._phase = now, told.phase
+        preview, self._preview = self._preview, b""
+        event = LiftStep(
+            job_id=self._job.job_id,
+            phase=told.phase,
+            step=told.step,
+            steps=told.steps,
+            share=told.share,
+            seconds_left=told.seconds_left,
+            terms=told.terms or {},
+            opacity=told.opacity,
+            fog=told.fog,
+            preview=preview,
+        )
+        self._worker._tell(self._job, event)
+
+
 def _jpeg(image: Image.Image) -> bytes:
     small = image.convert("RGB")
     small.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
@@ -669,12 +838,18 @@ def take_over_streams() -> tuple[BinaryIO, BinaryIO]:
     return source, sink
 
 
-def main(argv: list[str] | None = None, *, drawing: Callable[[], LoadPainter] = drawing) -> None:
+def main(
+    argv: list[str] | None = None,
+    *,
+    drawing: Callable[[], LoadPainter] = drawing,
+    lifting: Callable[[], Lifter] = lifting,
+) -> None:
     """Run the engine's process; does not return.
 
     Args:
         argv: command line; that of the process if None.
         drawing: imports what draws, on the worker thread.
+        lifting: imports what lifts, on the thread of lifts.
     """
     parser = argparse.ArgumentParser(prog="gpsdream engine", description="Draws for another process.")
     parser.add_argument("--pictures", type=Path, help="folder for the pictures")
@@ -684,7 +859,9 @@ def main(argv: list[str] | None = None, *, drawing: Callable[[], LoadPainter] = 
     faulthandler.enable(sys.stderr)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     set_up_process()
-    worker = Worker(source, sink, pictures=arguments.pictures, device=arguments.device, drawing=drawing)
+    worker = Worker(
+        source, sink, pictures=arguments.pictures, device=arguments.device, drawing=drawing, lifting=lifting
+    )
     code = 0
     try:
         worker.run()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -24,6 +23,9 @@ from safetensors.torch import load_file, save_file
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.lifting import losses
 from gpsdream_app.lifting.cameras import Camera, Lenses, rays_of, ring
+from gpsdream_app.lifting.control import Control as Control
+from gpsdream_app.lifting.control import LiftCancelled as LiftCancelled
+from gpsdream_app.lifting.control import LiftKept
 from gpsdream_app.lifting.field import FIELDS, Field, Occupancy
 from gpsdream_app.lifting.guidance import (
     DrawnViews,
@@ -242,88 +244,6 @@ def paper_config(prompt: str = "", steps: int = 10_000, **others: Any) -> LiftCo
     return LiftConfig(**(values | others))
 
 
-class LiftCancelled(Exception):
-    """Raised out of a lift as soon as it was cancelled. The last checkpoint stays as it was."""
-
-
-class _Kept(Exception):
-    """A person is content with what there is."""
-
-
-class Control:
-    """The levers of a running lift. May be used from any thread.
-
-    Args:
-        on_pause: called on the lift's thread with True when it waits, its checkpoint written, and with False when it
-            goes on.
-    """
-
-    def __init__(self, on_pause: Callable[[bool], None] | None = None) -> None:
-        self._changed = threading.Condition()
-        self._cancelled = self._paused = self._kept = self._held = False
-        self._on_pause = on_pause
-        self.waited = 0.0
-
-    def _set(self, **values: bool) -> None:
-        with self._changed:
-            for name, value in values.items():
-                setattr(self, f"_{name}", value)
-            self._changed.notify_all()
-
-    def cancel(self) -> None:
-        """End it and raise `LiftCancelled`."""
-        self._set(cancelled=True)
-
-    def pause(self) -> None:
-        """Write a checkpoint and wait."""
-        self._set(paused=True)
-
-    def resume(self) -> None:
-        """Go on after `pause`."""
-        self._set(paused=False)
-
-    def keep(self) -> None:
-        """End it now with the field as it stands."""
-        self._set(kept=True)
-
-    def hold(self) -> None:
-        """Have it give way before its next step or pass of the model, for something that is more urgent."""
-        self._set(held=True)
-
-    def release(self) -> None:
-        """Go on after `hold`."""
-        self._set(held=False)
-
-    @property
-    def paused(self) -> bool:
-        """Whether it waits, or will after this step."""
-        return self._paused
-
-    def check(self) -> None:
-        """Give way while held; raise if it shall end. Seconds spent so are added to `waited`."""
-        if self._held:
-            self._wait_for(lambda: not self._held)
-        if self._cancelled:
-            raise LiftCancelled
-        if self._kept:
-            raise _Kept
-
-    def wait(self) -> None:
-        """Wait while paused; raise if it shall end."""
-        if self._on_pause:
-            self._on_pause(True)
-        self._wait_for(lambda: not self._paused)
-        self.check()
-        if self._on_pause:
-            self._on_pause(False)
-
-    def _wait_for(self, free: Callable[[], bool]) -> None:
-        begun = time.monotonic()
-        with self._changed:
-            self._changed.wait_for(lambda: free() or self._cancelled or self._kept)
-        self.waited += time.monotonic() - begun
-
-
 @dataclass(frozen=True)
 class Phase:
     """One stretch of a lift.
@@ -508,7 +428,7 @@ class Lift:
                         self._take_time(phase.name, *begun)
                     yield self._progress_now(phase, *progress, look=self._look_if_due())
                 self.phase, self.step = self.phase + 1, 0
-        except _Kept:
+        except LiftKept:
             if self.steps_done == 0:
                 raise GPSDreamError(
                     ErrorKind.BAD_REQUEST, "Nothing has been lifted yet, so there is nothing to keep."

@@ -13,7 +13,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -27,6 +29,7 @@ from gpsdream_app.domain.averages import (
 )
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.explanations import Explanation
+from gpsdream_app.domain.lifts import LiftRequest, LiftResult
 from gpsdream_app.domain.model_card import CARD_FILE, Coverage, ModelCard
 from gpsdream_app.domain.places import Box
 from gpsdream_app.domain.requests import GenerateRequest
@@ -40,7 +43,9 @@ from gpsdream_app.engine.fake import (
     draw_postcard,
     explain_postcard,
 )
-from gpsdream_app.library.model_folders import read_card
+from gpsdream_app.library.lifts import begin_lift, find_lift, lift_folder
+from gpsdream_app.library.model_folders import read_card, weights_hash
+from gpsdream_app.lifting.control import Control, LiftKept
 
 COMMAND = [sys.executable, "-P", __file__]
 BOX = Box(40.70, -74.02, 40.80, -73.93)
@@ -188,6 +193,80 @@ def obey(prompt: str, index: int, cancelled: Callable[[], bool]) -> None:
         }[orders.get("how", "fault")]
 
 
+LIFT_STEPS = 5
+
+
+@dataclass(frozen=True)
+class Told:
+    """As in gpsdream_app.lifting.run, which needs torch."""
+
+    phase: str
+    step: int
+    steps: int
+    share: float
+    seconds_left: float | None = 1.0
+    terms: dict[str, float] | None = None
+    opacity: float = 0.2
+    fog: float = 0.1
+    preview: bytes = b"a preview"
+
+
+def stand_in_lift(
+    request: LiftRequest,
+    model: Path,
+    out: Path | None,
+    control: Control,
+    on_step: Callable[[Any], None],
+    *,
+    job_id: str,
+    device: str,
+    report: Callable[[int, int, str], None],
+) -> LiftResult:
+    """Lift a tower of blocks; the landmark's city says what happens, as a prompt does when something is drawn."""
+    from gpsdream_app.engine.made_up import look_at, made_up_density
+    from gpsdream_app.lifting.result import finish_lift
+
+    weights = weights_hash(model)
+    found = find_lift(request, weights, out)
+    if found:
+        return found
+    report(1, 1, "loading the stand-in")
+    folder = lift_folder(request, weights, out)
+    begin_lift(request, folder)
+    mark = folder / "died"
+    orders = dict(word.split("=", 1) for word in request.landmark.city.split() if "=" in word)
+    kept = False
+    try:
+        for step in range(1, LIFT_STEPS + 1):
+            if "hold" in orders and not (orders.get("at", "1") > str(step)):
+                wait_for_file(orders["hold"], lambda: control.paused or control.ended)
+            control.check()
+            if control.paused:
+                control.wait()
+            if orders.get("die") == str(step) and len(mark.read_text() if mark.exists() else "") < int(
+                orders.get("times", "1")
+            ):
+                with mark.open("a") as file:
+                    file.write("x")
+                os.kill(os.getpid(), signal.SIGKILL)
+            obey(request.landmark.city.replace("hold=", "held=").replace("die=", "died="), step, lambda: False)
+            on_step(Told("fit", step, LIFT_STEPS, step / LIFT_STEPS, terms={"picture": 0.1}))
+    except LiftKept:
+        kept = True
+    density = made_up_density(request)
+    return finish_lift(
+        density,
+        look_at(density, 0.0)[0],
+        request,
+        folder,
+        job_id=job_id,
+        seconds=1.0,
+        model_title="Stand-in",
+        model_hash=weights,
+        kept_early=kept,
+    )
+
+
 def make_model(folder: Path, title: str = "Stand-in") -> Path:
     """Write a model folder that passes every check, with one small tensor."""
     unet = folder / "unet"
@@ -210,4 +289,4 @@ def write_safetensors(path: Path, data: bytes = bytes(8)) -> None:
 
 
 if __name__ == "__main__":
-    worker.main(drawing=lambda: StandIn.load)
+    worker.main(drawing=lambda: StandIn.load, lifting=lambda: stand_in_lift)
