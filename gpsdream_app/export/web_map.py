@@ -20,9 +20,25 @@ import folium
 from branca.element import Element, Figure, MacroElement
 from folium.template import Template
 
+from gpsdream_app.domain.averages import AverageRequest
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.files import whole_file
 from gpsdream_app.domain.regions import Region
+from gpsdream_app.domain.results import Result
+from gpsdream_app.domain.words import distance_words
+from gpsdream_app.export.results import (
+    NO_PLACE,
+    SILENT,
+    Watch,
+    Written,
+    data_uri,
+    how,
+    left_out,
+    nothing_left,
+    some,
+    thumbnail,
+    title_of,
+)
 from gpsdream_app.geo.city import CityMap
 from gpsdream_app.geo.geojson import region_geometry
 from gpsdream_app.geo.regions import centre, clean_name
@@ -33,6 +49,10 @@ POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'"
 )
+MAX_RESULTS = 2000
+# Up to so many results, pictures have so many pixels on their longer side, so that the page stays under some 50 MB.
+PICTURE_PIXELS = ((100, 512), (400, 320), (MAX_RESULTS, 192))
+FAR_METRES = 150.0  # from here on a picture's frame is dashed: the model has seen no photo near
 # Drawn in this order; a city may lack some.
 BASE = {
     "land": {"color": "#c9c2b4", "weight": 1, "fillColor": "#f4f0e7", "fillOpacity": 1},
@@ -58,6 +78,17 @@ body { font: 15px/1.4 Georgia, "Times New Roman", serif; color: #20201e; }
 .card h2 { font-size: 18px; font-weight: normal; margin: 8px 0 0; }
 .card p { margin: 2px 0 0; color: #5c5650; }
 .card .how { font-style: italic; font-size: 13px; margin-top: 6px; }
+.standing { position: relative; }
+.count { position: absolute; right: -8px; top: -8px; min-width: 20px; padding: 0 5px; box-sizing: border-box; }
+.count { font: bold 12px/20px Georgia, serif; text-align: center; color: #fffdf8; background: #8a5200; }
+.count { border-radius: 10px; }
+.way { position: absolute; inset: 0; pointer-events: none; }
+.way::before { content: ""; position: absolute; left: 50%; bottom: 100%; margin: 0 0 3px -7px; }
+.way::before { border: 7px solid transparent; border-top-width: 0; border-bottom: 11px solid #8a5200; }
+.turn { display: flex; align-items: center; gap: 8px; margin-top: 8px; }
+.turn button { font: inherit; min-width: 40px; min-height: 32px; color: #20201e; background: #f4f0e7; cursor: pointer; }
+.turn button { border: 1px solid #c8c2b8; border-radius: 3px; }
+.turn button:focus-visible { outline: 3px solid #9a5b00; }
 .heading { padding: 8px 14px; max-width: min(420px, 60vw); overflow-wrap: anywhere; }
 .heading h1 { font-size: 20px; font-weight: normal; margin: 0; }
 .heading p { margin: 2px 0 0; color: #5c5650; font-size: 13px; font-style: italic; }
@@ -167,6 +198,197 @@ class _Pictures(MacroElement):  # type: ignore[misc]
         self.data = _literal({"items": items, "title": title, "note": note})
 
 
+class _Results(MacroElement):  # type: ignore[misc]
+    """Pictures at their places, those that would lie on each other as one with their number; all text is text."""
+
+    _template = Template(
+        """
+        {% macro script(this, kwargs) %}
+        (function () {
+            "use strict";
+            const map = {{ this._parent.get_name() }};
+            const {items, title, note} = JSON.parse({{ this.data }});
+            const nearest = 18;
+            function element(tag, className, text) {
+                const made = document.createElement(tag);
+                if (className) { made.className = className; }
+                if (text) { made.textContent = text; made.dir = "auto"; }
+                return made;
+            }
+            function picture(item) {
+                const made = element("img");
+                made.src = item.picture;
+                made.alt = item.title;
+                made.draggable = false;
+                return made;
+            }
+            function card(group) {
+                const made = element("div", "card");
+                let shown = 0;
+                function show() {
+                    const item = group[shown];
+                    const parts = [picture(item), element("h2", "", item.title), element("p", "", item.subtitle),
+                                   element("p", "how", item.details)];
+                    if (group.length > 1) {
+                        const row = element("div", "turn");
+                        for (const [word, name, step] of [["‹", "Previous", -1], ["›", "Next", 1]]) {
+                            const button = element("button", "", word);
+                            button.setAttribute("aria-label", name);
+                            button.onclick = function () {
+                                shown = (shown + step + group.length) % group.length;
+                                show();
+                                made.querySelectorAll(".turn button")[step < 0 ? 0 : 1].focus();
+                            };
+                            row.append(button);
+                        }
+                        row.insertBefore(element("span", "", (shown + 1) + " of " + group.length), row.lastChild);
+                        parts.push(row);
+                    }
+                    made.replaceChildren(...parts);
+                }
+                show();
+                L.DomEvent.disableClickPropagation(made);
+                return made;
+            }
+            function spread(group) {
+                return L.latLngBounds(group.map(item => item.at));
+            }
+            function open(group) {
+                const bounds = spread(group);
+                const apart = bounds.getNorthWest().distanceTo(bounds.getSouthEast()) > 2;  // metres
+                if (apart && map.getZoom() < nearest) {
+                    map.fitBounds(bounds, {padding: [90, 90], maxZoom: nearest, animate: false});
+                } else {
+                    L.popup({maxWidth: 290, minWidth: 258}).setLatLng(group[0].at).setContent(card(group)).openOn(map);
+                }
+            }
+            const side = () => [40, 40, 52, 64, 76, 92][Math.max(0, Math.min(5, Math.floor(map.getZoom()) - 11))];
+            const all = L.latLngBounds([]);
+            map.attributionControl.setPrefix(false);
+            for (const item of items) {
+                all.extend(item.at);
+                if (item.geometry) {
+                    const style = {color: "#9a5b00", weight: 1.5, fillColor: "#c98a2b", fillOpacity: 0.12};
+                    L.geoJSON(item.geometry, {style: style, interactive: false}).addTo(map);
+                }
+            }
+            let marks = [];
+            function stand() {
+                const size = side(), cells = new Map();
+                for (const item of items) {
+                    const point = map.project(item.at, map.getZoom());
+                    const key = Math.floor(point.x / (size * 1.2)) + " " + Math.floor(point.y / (size * 1.2));
+                    if (!cells.has(key)) { cells.set(key, []); }
+                    cells.get(key).push(item);
+                }
+                marks.forEach(mark => mark.remove());
+                marks = [];
+                for (const group of cells.values()) {
+                    const item = group[0], frame = element("div", "plate standing" + (item.seen ? "" : " unseen"));
+                    frame.style.width = frame.style.height = size + "px";
+                    frame.append(picture(item));
+                    if (group.length > 1) {
+                        frame.append(element("span", "count", String(group.length)));
+                    } else if (item.heading !== null) {
+                        const way = element("span", "way");
+                        way.style.transform = "rotate(" + item.heading + "deg)";
+                        frame.append(way);
+                    }
+                    const icon = L.divIcon({className: "", html: frame, iconSize: [size, size]});
+                    const mark = L.marker(item.at, {riseOnHover: true, icon: icon});
+                    mark.on("click", () => open(group));
+                    mark.on("keypress", event => { if (event.originalEvent.key === "Enter") { open(group); } });
+                    mark.addTo(map);
+                    const name = group.length > 1 ? group.length + " pictures: " + item.title : item.title;
+                    mark.getElement().setAttribute("aria-label", name);
+                    marks.push(mark);
+                }
+            }
+            map.on("zoomend", stand);
+            const Heading = L.Control.extend({onAdd: function () {
+                const made = element("div", "plate heading");
+                made.append(element("h1", "", title), element("p", "", note));
+                L.DomEvent.disableClickPropagation(made);
+                return made;
+            }});
+            new Heading({position: "topright"}).addTo(map);
+            if (all.isValid()) { map.fitBounds(all, {padding: [70, 70], maxZoom: 16, animate: false}); }
+            stand();
+        })();
+        {% endmacro %}
+        """
+    )
+
+    def __init__(self, items: list[dict[str, Any]], title: str, note: str) -> None:
+        super().__init__()
+        self._name = "Results"
+        self.data = _literal({"items": items, "title": title, "note": note})
+
+
+def export_web_map(
+    results: Sequence[Result],
+    out: Path,
+    city: CityMap,
+    *,
+    title: str = "",
+    note: str = "",
+    watch: Watch = SILENT,
+) -> Written:
+    """Write the results that have a place as a map to share: one HTML file that asks nobody for anything.
+
+    Args:
+        results: 1 to 2,000. Those without a place, or whose files cannot be read, are left out.
+        out: the HTML file; one that is there is replaced.
+        city: its own layers are the base map.
+        title: of the page; empty takes the city's name.
+        note: below the title; empty says how many pictures there are and that a model drew them.
+        watch: told of every picture.
+
+    Raises:
+        GPSDreamError: of kind `bad_request` if nothing can be shown, or for too many; `disk_full` if the disk refuses.
+        ExportCancelled: if it was asked to stop; nothing is written then.
+    """
+    some(results)
+    if len(results) > MAX_RESULTS:
+        raise GPSDreamError(
+            ErrorKind.BAD_REQUEST,
+            f"A web map holds up to {MAX_RESULTS:,} pictures, not {len(results):,}.",
+            "Choose fewer, or export a KMZ.",
+        )
+    written = Written([out])
+    pixels = next(pixels for most, pixels in PICTURE_PIXELS if len(results) <= most)
+    items = []
+    for _, result in watch.over(results):
+        place = result.request.place
+        if place is None:
+            written.left_out.append(left_out(result, NO_PLACE))
+            continue
+        try:
+            picture = data_uri(thumbnail(result, pixels))
+        except GPSDreamError as error:
+            written.left_out.append(left_out(result, error.failure.message))
+            continue
+        metres, request = result.photo_distance, result.request
+        items.append(
+            {
+                "title": title_of(result),
+                "subtitle": "" if metres is None else f"{distance_words(metres)} from the nearest photo",
+                "details": how(result),
+                "picture": picture,
+                "seen": metres is None or metres < FAR_METRES,
+                "at": [place.lat, place.lon],
+                "heading": place.heading,
+                "geometry": region_geometry(request.regions[0].region) if isinstance(request, AverageRequest) else None,
+            }
+        )
+    if not items:
+        raise nothing_left(written, "shown on a map")
+    count = f"{len(items):,} pictures" if len(items) > 1 else "1 picture"
+    said = note or f"{count}, drawn by a model; no photograph{'s' if len(items) > 1 else ''}."
+    _save(_page(_Results(items, _text(title or city.name), _text(said)), city, _text(title or city.name)), out)
+    return written
+
+
 def write_web_map(standing: Sequence[Standing], out: Path, city: CityMap, *, title: str, note: str) -> None:
     """Write the map, whole or not at all.
 
@@ -180,7 +402,11 @@ def write_web_map(standing: Sequence[Standing], out: Path, city: CityMap, *, tit
     Raises:
         GPSDreamError: of kind `disk_full` if the disk refuses, `internal` if Leaflet is not installed.
     """
-    text = _page(standing, city, _text(title), _text(note))
+    pictures = _Pictures([_item(one) for one in standing], _text(title), _text(note))
+    _save(_page(pictures, city, _text(title)), out)
+
+
+def _save(text: str, out: Path) -> None:
     try:
         with whole_file(out) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="\n")
@@ -188,7 +414,7 @@ def write_web_map(standing: Sequence[Standing], out: Path, city: CityMap, *, tit
         raise storage_error(error, out.parent, "the map was not saved") from error
 
 
-def _page(standing: Sequence[Standing], city: CityMap, title: str, note: str) -> str:
+def _page(pictures: MacroElement, city: CityMap, title: str) -> str:
     page = _Map(
         location=list(city.centre),
         zoom_start=round(city.zoom),
@@ -222,7 +448,7 @@ def _page(standing: Sequence[Standing], city: CityMap, title: str, note: str) ->
         else:
             _base(page, layer, features, style)
     page.add_child(_Attribution(city.attribution))
-    page.add_child(_Pictures([_item(one) for one in standing], title, note))
+    page.add_child(pictures)
     return str(figure.render())
 
 

@@ -47,6 +47,7 @@ MAX_TEXT_CHUNKS = 64
 MAX_PIXELS = 1 << 26
 
 _EXIF_SOFTWARE, _EXIF_DATE_TIME, _EXIF_GPS = 0x0131, 0x0132, 0x8825
+_EXIF_MORE, _EXIF_COMMENT = 0x8769, 0x9286
 _ARC_SECOND_PARTS = 1_000_000  # a millionth of a second of arc is 0.03 mm on the ground
 
 
@@ -77,10 +78,10 @@ def save_png(image: Image.Image, path: Path, result: Result, include_place: bool
         # Pillow opens no picture with a larger packed text.
         chunks.add_itxt(KEYWORD, text, zip=PACKED_BYTES < len(text) < MAX_TEXT_BYTES)
     result = kept
-    chunks.add_itxt(XMP_KEYWORD, _xmp(result))
+    chunks.add_itxt(XMP_KEYWORD, xmp_packet(result))
     try:
         with whole_file(path) as temporary:
-            image.convert("RGB").save(temporary, "PNG", pnginfo=chunks, exif=_exif(result))
+            image.convert("RGB").save(temporary, "PNG", pnginfo=chunks, exif=exif_bytes(result))
     except OSError as error:
         raise storage_error(error, path.parent, "the picture was not saved") from error
 
@@ -155,7 +156,13 @@ def _to_json(result: Result) -> str:
     return json.dumps({"schema": schema, **data})
 
 
-def _exif(result: Result) -> bytes:
+def exif_bytes(result: Result, comment: str = "") -> bytes:
+    """Return what a picture says of itself as an EXIF block: program, time and place.
+
+    Args:
+        result: what made the picture.
+        comment: for the user comment, where formats without text chunks carry the parameters; empty leaves it out.
+    """
     exif = Image.Exif()
     exif[_EXIF_SOFTWARE] = f"GPSDream {result.app_version}"
     with contextlib.suppress(ValueError):
@@ -174,6 +181,8 @@ def _exif(result: Result) -> bytes:
             gps[16] = "T"
             gps[17] = IFDRational(round(place.heading * 10_000) % 3_600_000, 10_000)
         exif.get_ifd(_EXIF_GPS).update(gps)
+    if comment:
+        exif.get_ifd(_EXIF_MORE)[_EXIF_COMMENT] = b"UNICODE\0" + _plain(comment).encode("utf-16-be")
     return exif.tobytes()
 
 
@@ -184,7 +193,8 @@ def _degrees_minutes_seconds(angle: float) -> tuple[IFDRational, IFDRational, IF
     return IFDRational(degrees, 1), IFDRational(minutes, 1), IFDRational(parts, _ARC_SECOND_PARTS)
 
 
-def _xmp(result: Result) -> str:
+def xmp_packet(result: Result) -> str:
+    """Return what a picture says of itself as XMP, with the digital source type that marks it as made by a model."""
     request = result.request
     prompt = request.prompt
     if request.negative_prompt:
