@@ -377,7 +377,16 @@ class MainWindow(QMainWindow):
             self.map.fly_to(*view)
 
     def _show_model(self, card: ModelCard) -> None:
-        coverage = card.coverage
+        self._show_coverage()
+        self._show_examples()
+        self._show_engine()
+
+    def _show_coverage(self) -> None:
+        """Show where the model has seen photos; among landmarks, whose models are others, nothing."""
+        card = self.session.card
+        coverage = (
+            card.coverage if card and (self._map_owner is None or self._map_owner is not self.landmarks) else None
+        )
         self.map.set_coverage(
             {
                 "south": coverage.south,
@@ -389,8 +398,6 @@ class MainWindow(QMainWindow):
             if coverage
             else None
         )
-        self._show_examples()
-        self._show_engine()
 
     def _show_examples(self, *_: object) -> None:
         card = self.session.card
@@ -538,6 +545,8 @@ class MainWindow(QMainWindow):
         self.map_area.show_tools(owner.tools if owner else None)
         if before is not None:
             before.leave()
+        if self.landmarks is not None and self.landmarks in (before, owner):
+            self._show_coverage()
         if owner is not None:
             self._split()
             owner.enter()
@@ -731,6 +740,8 @@ class MainWindow(QMainWindow):
         self.queue_card.dismiss()
         self.settings_card.dismiss()
         self.hide()
+        if self.landmarks:
+            self.landmarks.shut()
         self.session.close()
         super().closeEvent(event)
 

@@ -129,6 +129,7 @@
     }
 
     let cityCount = 0;
+    let citySentence = '';
     let viewCount = 0;
 
     async function showCity({ url, go }) {
@@ -148,12 +149,16 @@
         tellError(error);
       }
       const hasLayers = Object.values(data?.layers ?? {}).some((layer) => layer?.features?.length);
-      showEmpty(hasLayers ? '' : `${sentence || 'There is no map of this city yet.'} Every click still chooses a place.`);
+      citySentence = hasLayers
+        ? '' : `${sentence || 'There is no map of this city yet.'} Every click still chooses a place.`;
+      byId('empty').classList.remove('low');
+      showEmpty(citySentence);
       home = data ? homeOf(data) : null;
       const box = data?.box;
       limits = box ? L.latLngBounds([box.south, box.west], [box.north, box.east]).pad(0.6) : null;
       byId('zoom-home').disabled = !home;
       setAttribution(String(data?.attribution ?? ''));
+      if (landmarkItems.length) placeLandmarks();
       // A view that the window asked for while the city was on its way stays.
       if ((go && viewCount === viewsBefore) || !map._loaded) goTo(home ?? NOWHERE, false);
       frameExamples();
@@ -330,19 +335,25 @@
     }
 
     let landmarkCount = 0;
+    let landmarkItems = [];
+
+    /** Show the landmarks; where the map has no city under the chosen one, say so. */
+    function placeLandmarks() {
+      const isBare = ({ lat, lon }) => Boolean(limits) && !limits.contains([lat, lon]);
+      landmarks.show(landmarkItems, isBare);
+      if (!home) return;
+      const isAway = landmarkItems.some((item) => item.chosen && isBare(item));
+      byId('empty').classList.toggle('low', isAway);
+      showEmpty(isAway ? 'There is no map of this city yet. What stands here is true to scale.' : citySentence);
+    }
 
     async function showLandmarks({ url }) {
       landmarkCount += 1;
       const mine = landmarkCount;
       const items = url ? await fetchJson(url) : [];
       if (mine !== landmarkCount) return;
-      const isBare = ({ lat, lon }) => !limits?.contains([lat, lon]);
-      landmarks.show(items, isBare);
-      if (home) {
-        const isAway = items.some((item) => item.chosen && isBare(item));
-        byId('empty').classList.toggle('low', isAway);
-        showEmpty(isAway ? 'There is no map of this city yet. What stands here is true to scale.' : '');
-      }
+      landmarkItems = items;
+      placeLandmarks();
       city.redraw(); // names make room
     }
 

@@ -316,6 +316,16 @@ class Lifts(QObject):
 
         self._writer.run(self, list_unfinished, show)
 
+    def replace(self, result: LiftResult) -> None:
+        """Take in that a lift has another mesh on the disk."""
+
+        def show(look: QImage) -> None:
+            self._looks[result.folder] = look
+            self.history = [result if other.folder == result.folder else other for other in self.history]
+            self.history_changed.emit()
+
+        self._writer.run(self, lambda: _read_look(result), show)
+
     # -- removing --
 
     def remove(self, result: LiftResult, done: Callable[[], None]) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QHBoxLayout, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from gpsdream_app.ui.landmarks.lifts import LiftJob, Lifts, LiftState
 from gpsdream_app.ui.landmarks.plot import LiftPlot, Trace
@@ -16,7 +15,7 @@ from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import SPACE_1, SPACE_2
 from gpsdream_app.ui.widgets import ElidedLabel, TextButton
 
-PLOT_HEIGHT = 168
+PLOT_HEIGHT = 150
 
 
 class LiveView(QWidget):
@@ -35,16 +34,9 @@ class LiveView(QWidget):
         column.addWidget(self.line)
         self.preview = PreviewView(theme, self)
         self.plot = LiftPlot(theme, self)
-        self.parts = QSplitter(Qt.Orientation.Vertical, self)
-        self.parts.setChildrenCollapsible(False)
-        self.parts.setHandleWidth(SPACE_2)
-        self.parts.setObjectName("quiet")
-        self.parts.addWidget(self.preview)
-        self.parts.addWidget(self.plot)
-        self.parts.setStretchFactor(0, 1)
-        self.parts.setStretchFactor(1, 0)
-        self.parts.setSizes([600, PLOT_HEIGHT])
-        column.addWidget(self.parts, 1)
+        self.plot.setFixedHeight(PLOT_HEIGHT)
+        column.addWidget(self.preview, 1)
+        column.addWidget(self.plot)
         lifts.changed.connect(self._changed)
         session.queue.changed.connect(self._show_words)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -42,8 +41,8 @@ LEFT_WIDTH = 256
 BODY_SMALLEST = 320
 KNOWN, SHAPE = "known", "shape"
 MAP_MILLISECONDS = 60
-NEAR_HEIGHTS = 3.4  # how far the map reaches around a landmark, in its heights
-NEAR_LEAST = 80.0  # metres
+NEAR_HEIGHTS = 2.7  # how far the map reaches around a landmark, in its heights
+NEAR_LEAST = 60.0  # metres
 AROUND_METRES = 2500.0
 
 
@@ -72,6 +71,7 @@ class LandmarksPage(QFrame):
         self._sector = -1
         self._edited_place: tuple[float, float] | None = None
         self._flown_to = ""
+        self._in_mesh: LiftResult | None = None
         self._undo: list[Callable[[], None]] = []
         self.setObjectName("panel")
         self.setMinimumWidth(LEFT_WIDTH + BODY_SMALLEST + 3 * SPACE_4)
@@ -219,6 +219,14 @@ class LandmarksPage(QFrame):
         if self.body.currentIndex() == self.LIVE and self.live.job:
             self.live.end()
             return True
+        mesh = self.mesh
+        if self.body.currentIndex() == self.MESH and mesh is not None:
+            if mesh.tool is not None:
+                mesh.show_tool(None)
+                return True
+            if mesh.comparing:
+                mesh.end_compare()
+                return True
         return False
 
     def undo(self) -> None:
@@ -234,9 +242,10 @@ class LandmarksPage(QFrame):
             return
         job = self.state.lift()
         if job:
-            self._wants_live = True
-            self._shown = None
-            self._show_tab(SHAPE)
+            focused = self.focusWidget()
+            if focused is not None and self.body.isAncestorOf(focused):
+                self.list.setFocus(Qt.FocusReason.OtherFocusReason)  # what had it is hidden soon
+            self.show_live()
 
     # -- what is shown --
 
@@ -308,25 +317,38 @@ class LandmarksPage(QFrame):
         self.body.setCurrentIndex(self.MESH)
         self.shelf.mark(shown_id(result))
         mesh = self._mesh_view()
-        if mesh is not None and self._mesh_of != (result.folder, result.created):
-            self._mesh_of = result.folder, result.created
+        if self._in_mesh != result:
+            self._in_mesh = result
             mesh.show_lift(result)
+            mesh.show_photos(self.state.photos(result.request.landmark.id))
 
-    _mesh_of: tuple[str, str] = ("", "")
-
-    def _mesh_view(self) -> MeshView | None:
+    def _mesh_view(self) -> MeshView:
         """The view of meshes; made when a shape is looked at first."""
         if self.mesh is None:
-            # Imported late: VTK is large, and only needed here.
-            if importlib.util.find_spec("gpsdream_app.ui.landmarks.mesh_view") is None:
-                return None
+            # Imported late: it brings numpy's friends along, for which the list and the rose need not wait.
             from gpsdream_app.ui.landmarks.mesh_view import MeshView
 
-            self.mesh = MeshView(self._session, self._mesh_room)
+            mesh = self.mesh = MeshView(self._session, self._mesh_room, self._theme)
+            mesh.failed.connect(self._session.notify_failure)
+            mesh.saved.connect(self._mesh_saved)
             layout = self._mesh_room.layout()
             assert layout is not None
-            layout.addWidget(self.mesh)
+            layout.addWidget(mesh)
         return self.mesh
+
+    def _mesh_saved(self, result: LiftResult) -> None:
+        """Another threshold was saved: the lift has another mesh, picture and outline now."""
+        if self._in_mesh and self._in_mesh.folder == result.folder:
+            self._in_mesh = result
+        if self._shown and self._shown.folder == result.folder:
+            self._shown = result
+        self.state.lifts.replace(result)
+        self.state.forget_footprint(result)
+
+    def shut(self) -> None:
+        """Let go of OpenGL, before the window goes."""
+        if self.mesh is not None:
+            self.mesh.shut()
 
     def show_result(self, result: LiftResult) -> None:
         """Show a finished lift."""
@@ -629,6 +651,9 @@ class LandmarksPage(QFrame):
     def _photos_changed(self, landmark_id: str) -> None:
         if landmark_id == self.state.chosen_id:
             self._show_on_map_soon()
+            shown = self._in_mesh
+            if self.mesh is not None and shown and shown.request.landmark.id == landmark_id:
+                self.mesh.show_photos(self.state.photos(landmark_id))
 
     def _landmark_clicked(self, landmark_id: str) -> None:
         if self._here and self.body.currentIndex() != self.EDITOR:

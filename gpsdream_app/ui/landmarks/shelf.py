@@ -31,7 +31,7 @@ from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import RADIUS, SPACE_1, SPACE_2, TYPE_SMALL
 
 PICTURE = 72
-WIDTH = 96
+WIDTH = 108
 WORDS = 36
 HEIGHT = PICTURE + WORDS + SPACE_1
 
