@@ -53,13 +53,25 @@ examples:
 
 Ctrl-C stops and keeps the pictures; the same command goes on from there."""
 
+EXPORT_EPILOG = """\
+examples:
+  gpsdream export --out tour.kmz --box 40.73,-74.00,40.75,-73.98
+  gpsdream export --out shared --format jpeg --share-without-location --last 20
+  gpsdream export --out map.html --words church --since 2026-11-01
+  gpsdream export --out again.zip --id 0123456789abcdef0123456789abcdef
+
+`gpsdream generate --replay again.zip` draws the requests of a ZIP again, on any computer that has the model."""
+
 MODELS_EPILOG = """\
 `get` is the only command that uses the network. It fetches weights as safetensors at a fixed revision, and goes
 on where it was interrupted."""
 
 
 # Their values may begin with a minus, which argparse would take for another option: "-33.86,151.21" is a place.
-SIGNED_OPTIONS = ("--lat", "--lon", "--heading", "--place", "--landmark", "--line")
+SIGNED_OPTIONS = ("--lat", "--lon", "--heading", "--place", "--landmark", "--line", "--box")
+# As `export.formats` and `domain.results` have them, which are not loaded for a look at the help.
+EXPORT_FORMATS = ("png", "jpeg", "webp", "contact-sheet", "kmz", "geojson", "web-map", "csv", "requests")
+PICTURE_KINDS = ("draw", "average", "frame")
 
 
 class _WrongUsage(Exception):
@@ -147,6 +159,7 @@ def _add_generate(commands: argparse._SubParsersAction[_Parser]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     where, how = _add_request(parser)
+    where.add_argument("--replay", metavar="FILE", help="draw the requests of a ZIP that `gpsdream export` made")
     where.add_argument("--examples", action="store_true", help="one picture for each example place of the model")
     how.add_argument(
         "--n", "--count", dest="count", type=_whole_number, metavar="NUMBER", help="number of pictures (1)"
@@ -248,6 +261,37 @@ def _add_walk(commands: argparse._SubParsersAction[_Parser]) -> None:
     out = parser.add_argument_group("output")
     out.add_argument("--out", metavar="DIR", required=True, help="folder for frames, strip.png and walk.mp4")
     out.add_argument("--fps", type=_number, default=12.0, metavar="NUMBER", help="pictures per second of the film (12)")
+    _add_json(out)  # type: ignore[arg-type]
+
+
+def _add_export(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "export",
+        help="pictures of the library for other programs",
+        description="Export pictures of the library: as pictures, for Google Earth, maps and tables, or as requests "
+        "that another GPSDream draws again. Left out, the choice is all single drawings, newest first.",
+        epilog=EXPORT_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    which = parser.add_argument_group("which pictures")
+    which.add_argument("pictures", nargs="*", metavar="PICTURE", help="PNG files that GPSDream saved")
+    which.add_argument("--id", nargs="+", action="extend", metavar="ID", help="of pictures in the library")
+    which.add_argument("--last", type=_count, metavar="NUMBER", help="only so many, the newest ones")
+    which.add_argument("--since", metavar="DAY", help="drawn on this day or later, such as 2026-11-20 (UTC)")
+    which.add_argument("--until", metavar="DAY", help="drawn on this day or earlier")
+    which.add_argument("--box", metavar="S,W,N,E", help="places in this box: four edges in degrees")
+    which.add_argument("--words", metavar="WORDS", help="all of them are in the prompt or the place's name")
+    which.add_argument("--model", metavar="NAME", help="drawn by this model")
+    which.add_argument(
+        "--kind", nargs="+", action="extend", choices=PICTURE_KINDS, help="which sorts of pictures (draw)"
+    )
+    out = parser.add_argument_group("output")
+    out.add_argument("--out", metavar="PATH", required=True, help="the file, or the folder of single pictures")
+    out.add_argument("--format", choices=EXPORT_FORMATS, help="left out: as the end of --out says; a folder gets PNG")
+    out.add_argument("--share-without-location", action="store_true", help="leave out all that tells the places")
+    out.add_argument("--quality", type=_whole_number, metavar="NUMBER", help="of JPEG and WebP, 1 to 100 (92)")
+    out.add_argument("--title", metavar="TEXT", help="of a contact sheet, a KMZ or a web map")
+    out.add_argument("--field-of-view", type=_number, metavar="DEGREES", help="of the pictures in a KMZ, across (60)")
     _add_json(out)  # type: ignore[arg-type]
 
 
@@ -364,6 +408,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_explain(commands)
     _add_average(commands)
     _add_walk(commands)
+    _add_export(commands)
     _add_regions(commands)
     _add_photos(commands)
     commands.add_parser("train", help="train a model from a folder of geotagged photos", add_help=False)

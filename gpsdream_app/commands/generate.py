@@ -30,7 +30,7 @@ from gpsdream_app.domain.files import whole_file
 from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.requests import DEFAULT_MODEL, MAX_SEED, GenerateRequest
-from gpsdream_app.domain.results import Result
+from gpsdream_app.domain.results import PictureRequest, Result
 from gpsdream_app.domain.words import distance_words, unknown_words
 from gpsdream_app.library.paths import storage_error
 
@@ -43,6 +43,11 @@ FAR_METRES = 150.0  # beyond this the answer says that the model has seen nothin
 VERY_FAR_METRES = 500.0  # beyond this it is said before drawing, too
 SECONDS_TO_STOP = 10.0
 MAX_UNKNOWN_SHOWN = 12
+# What a ZIP of requests says itself, by the names of the arguments.
+REPLAYED = (
+    *("lat", "lon", "heading", "place", "examples", "prompt", "negative", "source", "seed", "count"),
+    *("steps", "place_weight", "words_weight"),
+)
 
 
 def run(arguments: argparse.Namespace, make_engine: Callable[[], Engine] | None = None) -> int:
@@ -56,8 +61,21 @@ def run(arguments: argparse.Namespace, make_engine: Callable[[], Engine] | None 
     from gpsdream_app.library.model_folders import find_model, read_card
     from gpsdream_app.library.store import Library
 
-    requests = build_requests(arguments)
-    unknown = note_limits(requests, read_card(find_model(requests[0].model)))
+    requests: Sequence[PictureRequest]
+    weights: dict[PictureRequest, str] = {}
+    if arguments.replay is not None:
+        requests, weights = replayed_requests(arguments)
+    else:
+        requests = build_requests(arguments)
+    models = dict.fromkeys(request.model for request in requests)
+    cards = {model: read_card(find_model(model)) for model in models}
+    unknown = tuple(
+        dict.fromkeys(
+            word
+            for model, card in cards.items()
+            for word in note_limits([request for request in requests if request.model == model], card)
+        )
+    )
     pictures = sum(request.count for request in requests)
     copies = Copies(
         arguments.out,
@@ -85,6 +103,7 @@ def run(arguments: argparse.Namespace, make_engine: Callable[[], Engine] | None 
     finally:
         engine.shutdown(SECONDS_TO_STOP)
         library.close()
+    _note_other_weights(answer, weights)
     return answer.finish()
 
 
@@ -119,6 +138,56 @@ def build_requests(arguments: argparse.Namespace) -> list[GenerateRequest]:
             'Give --lat and --lon, or --place "5th Ave & E 23rd St", or --prompt, or --examples.',
         )
     return [request]
+
+
+def replayed_requests(arguments: argparse.Namespace) -> tuple[list[PictureRequest], dict[PictureRequest, str]]:
+    """Return the requests of a ZIP, and the hash of the weights that drew each of them, as far as it is known.
+
+    Raises:
+        GPSDreamError: of kind `bad_request` if the ZIP cannot be read, or something else is asked for beside it;
+            `model_missing` if a model is not installed.
+    """
+    from gpsdream_app.export.requests_zip import read_requests
+    from gpsdream_app.library.model_folders import find_model
+
+    for name in REPLAYED:
+        if getattr(arguments, name) not in (None, False):
+            option = {"source": "from", "negative": "negative", "count": "n"}.get(name, name.replace("_", "-"))
+            raise GPSDreamError(
+                ErrorKind.BAD_REQUEST,
+                f"--{option} and --replay do not go together: the ZIP says all that is drawn, but for the model.",
+                f"Leave out --{option} or --replay.",
+            )
+    replays = read_requests(Path(arguments.replay).expanduser())
+    if arguments.model:
+        model = str(Path(arguments.model).absolute()) if Path(arguments.model).is_dir() else arguments.model
+        replays = [replace(replay, request=replace(replay.request, model=model)) for replay in replays]
+    for model in dict.fromkeys(replay.request.model for replay in replays):
+        try:
+            find_model(model)
+        except GPSDreamError as error:
+            titles = {replay.model_title for replay in replays if replay.request.model == model} - {""}
+            called = f" (“{min(titles)}”)" if titles else ""
+            raise GPSDreamError(
+                error.failure.kind,
+                f"The model “{model[:80]}”{called}, which drew the pictures of this ZIP, is not installed here.",
+                "Install it, or add --model NAME to draw with another one.",
+            ) from None
+    weights = {replay.request: replay.model_hash for replay in replays if replay.model_hash}
+    return [replay.request for replay in replays], weights
+
+
+def _note_other_weights(answer: Answer, weights: Mapping[PictureRequest, str]) -> None:
+    """Say that the pictures of a ZIP were drawn by other weights than here, for then they look another way."""
+    drawn = {result.request.model: result.model_hash for result in answer.results}
+    other = {
+        request.model for request, weight in weights.items() if drawn.get(request.model, weight) not in ("", weight)
+    }
+    for model in sorted(other):
+        terminal.note(
+            f"gpsdream: The model “{model[:80]}” here has other weights than the one that drew these pictures first: "
+            "they look another way."
+        )
 
 
 def read_source(path: Path) -> GenerateRequest:
@@ -249,7 +318,7 @@ def _place(arguments: argparse.Namespace, card: ModelCard) -> Place | None:
     return replace(place, name=_gazetteer(card).describe(place.lat, place.lon))
 
 
-def note_limits(requests: Sequence[GenerateRequest], card: ModelCard) -> tuple[str, ...]:
+def note_limits(requests: Sequence[PictureRequest], card: ModelCard) -> tuple[str, ...]:
     """Say on standard error what a model cannot know of some requests, before it draws them.
 
     Returns:
@@ -295,7 +364,7 @@ def show_progress(progress: terminal.Progress, event: Event) -> None:
             raise GPSDreamError(failure.kind, failure.message, failure.hint, failure.details)
 
 
-def draw(engine: Engine, request: GenerateRequest, library: Library, copies: Copies, answer: Answer) -> bool:
+def draw(engine: Engine, request: PictureRequest, library: Library, copies: Copies, answer: Answer) -> bool:
     """Draw one request to its end; returns False if it was cancelled.
 
     Raises:
@@ -402,6 +471,11 @@ class Answer:
         self._as_json = as_json
         self._examples = examples
         self._pictures: list[tuple[Result, Path | None]] = []
+
+    @property
+    def results(self) -> list[Result]:
+        """The finished pictures."""
+        return [result for result, _ in self._pictures]
 
     def picture(self, result: Result, copy: Path | None) -> None:
         """Take a finished picture."""
