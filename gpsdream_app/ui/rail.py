@@ -13,8 +13,8 @@ from gpsdream_app.ui.phrases import tooltip
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import RADIUS, SPACE_1, SPACE_2, TYPE_SMALL
 
-WIDTH = 80
-MARGIN = SPACE_1
+WIDTH = 72
+MARGIN = 2  # beside the buttons, whose longest word needs the room
 
 
 class RailButton(QAbstractButton):

@@ -41,7 +41,7 @@ const Landmarks = (() => {
       for (const { marker } of this.marks) marker.remove();
       this.layers = [];
       this.marks = [];
-      const options = { renderer: this.renderer, pane: 'landmarks', interactive: false };
+      const options = { renderer: this.renderer, pane: 'landmarks', interactive: false, smoothFactor: 0 };
       const add = (layer) => this.layers.push(layer.addTo(this.map));
       for (const item of items) {
         if (item.chosen) this._surround(item, options, add, isBare(item));

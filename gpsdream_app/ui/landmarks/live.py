@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtGui import QImage, QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from gpsdream_app.ui.landmarks.lifts import LiftJob, Lifts, LiftState
 from gpsdream_app.ui.landmarks.plot import LiftPlot, Trace
@@ -15,7 +15,9 @@ from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import SPACE_1, SPACE_2
 from gpsdream_app.ui.widgets import ElidedLabel, TextButton
 
-PLOT_HEIGHT = 150
+PLOT_HEIGHT, PLOT_LOW = 150, 96
+LOW = 480  # of the whole view: below it the plot is low, too
+NARROW = 420
 
 
 class LiveView(QWidget):
@@ -40,7 +42,7 @@ class LiveView(QWidget):
         lifts.changed.connect(self._changed)
         session.queue.changed.connect(self._show_words)
 
-    def _make_head(self, theme: Theme) -> QHBoxLayout:
+    def _make_head(self, theme: Theme) -> QBoxLayout:
         self.phase = ElidedLabel("", "strong", self)
         self.facts = ElidedLabel("", "small", self)
         self.pause = TextButton(theme, self.tr("Pause"), "pause", look="plain", parent=self)
@@ -58,10 +60,23 @@ class LiveView(QWidget):
         words.addWidget(self.facts)
         row = QHBoxLayout()
         row.setSpacing(SPACE_1)
-        row.addLayout(words, 1)
+        row.addStretch()
         for button in (self.pause, self.keep, self.cancel):
             row.addWidget(button)
-        return row
+        self._head = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._head.setSpacing(SPACE_1)
+        self._head.addLayout(words, 1)
+        self._head.addLayout(row)
+        return self._head
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Give the words a row to themselves where it is narrow, and the previews more where it is low."""
+        super().resizeEvent(event)
+        narrow = self.width() < NARROW
+        wanted = QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight
+        if self._head.direction() != wanted:
+            self._head.setDirection(wanted)
+        self.plot.setFixedHeight(PLOT_HEIGHT if self.height() >= LOW else PLOT_LOW)
 
     @property
     def job(self) -> LiftJob | None:

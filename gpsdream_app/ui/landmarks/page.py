@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from gpsdream_app.domain.errors import Failure, GPSDreamError
 from gpsdream_app.domain.lifts import LiftRequest, LiftResult
 from gpsdream_app.geo.frames import LocalFrame
 from gpsdream_app.library.lifts import UnfinishedLift
 from gpsdream_app.ui.desktop import show_in_folder
+from gpsdream_app.ui.icons import icon_pixmap
 from gpsdream_app.ui.landmarks.book import Listed
 from gpsdream_app.ui.landmarks.editor import Draft, LandmarkEditor, ask_folder
 from gpsdream_app.ui.landmarks.form import LiftForm
@@ -32,18 +33,48 @@ from gpsdream_app.ui.phrases import COMPASS, one_line, tooltip
 from gpsdream_app.ui.session import Notice, Session, Tone
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import SPACE_1, SPACE_2, SPACE_3, SPACE_4
-from gpsdream_app.ui.widgets import ElidedLabel, IconButton, Menu, Segments, label
+from gpsdream_app.ui.widgets import ElidedLabel, IconButton, Menu, Segments, follow, label
 
 if TYPE_CHECKING:
     from gpsdream_app.ui.landmarks.mesh_view import MeshView
 
 LEFT_WIDTH = 256
-BODY_SMALLEST = 320
+BODY_SMALLEST = 300
 KNOWN, SHAPE = "known", "shape"
 MAP_MILLISECONDS = 60
 NEAR_HEIGHTS = 2.7  # how far the map reaches around a landmark, in its heights
 NEAR_LEAST = 60.0  # metres
 AROUND_METRES = 2500.0
+
+
+class EmptyShape(QWidget):
+    """Says that there is no shape yet, under a quiet mark."""
+
+    MARK = 56
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._mark = QLabel(self)
+        self._mark.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.sentence = label("", "muted", wrap=True, parent=self)
+        self.sentence.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.sentence.setMaximumWidth(380)
+        column = QVBoxLayout(self)
+        column.setSpacing(SPACE_3)
+        column.addStretch(2)
+        column.addWidget(self._mark)
+        row = QHBoxLayout()
+        row.addStretch()
+        row.addWidget(self.sentence, 1)
+        row.addStretch()
+        column.addLayout(row)
+        column.addStretch(3)
+        follow(theme, self._tint)
+
+    def _tint(self) -> None:
+        ink = self._theme.palette.line_strong
+        self._mark.setPixmap(icon_pixmap("landmark", ink, self.MARK, self.devicePixelRatioF()))
 
 
 class LandmarksPage(QFrame):
@@ -120,19 +151,21 @@ class LandmarksPage(QFrame):
         self.more = IconButton(theme, "more", self.tr("What can be done with this landmark"), parent=self)
         self.more.clicked.connect(self._show_landmark_menu)
         self.head = QWidget(self)
-        row = QHBoxLayout()
-        row.setSpacing(SPACE_2)
-        row.addWidget(self.title, 1)
-        row.addWidget(self.tabs)
-        row.addWidget(self.more)
-        words = QVBoxLayout(self.head)
-        words.setContentsMargins(0, 0, 0, 0)
-        words.setSpacing(0)
-        words.addLayout(row)
-        words.addWidget(self.facts)
+        # The name has a row to itself, so that it is read in a small window, too.
+        upper, lower = QHBoxLayout(), QHBoxLayout()
+        for row in (upper, lower):
+            row.setSpacing(SPACE_2)
+        upper.addWidget(self.title, 1)
+        upper.addWidget(self.more)
+        lower.addWidget(self.facts, 1)
+        lower.addWidget(self.tabs)
+        rows = QVBoxLayout(self.head)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(0)
+        rows.addLayout(upper)
+        rows.addLayout(lower)
         self.known = KnowledgePage(theme, self._session, self.state, self)
-        self.nothing = label("", "muted", wrap=True, parent=self)
-        self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.nothing = EmptyShape(theme, self)
         self.live = LiveView(theme, self._session, self.state.lifts, self)
         self.editor = LandmarkEditor(theme, self._session, self)
         self._mesh_room = QWidget(self)
@@ -297,7 +330,7 @@ class LandmarksPage(QFrame):
         result = self._shown or (done[0] if done else None)
         if result is None:
             self.live.show_job(None)
-            self.nothing.setText(self._nothing_text())
+            self.nothing.sentence.setText(self._nothing_text())
             self.body.setCurrentIndex(self.NOTHING)
             self.shelf.mark("")
             return

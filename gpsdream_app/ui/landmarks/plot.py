@@ -74,7 +74,7 @@ class LiftPlot(QWidget):
         self._theme = theme
         self._trace = Trace()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumSize(180, 120)
+        self.setMinimumSize(180, 90)
         theme.changed.connect(self.update)
         self.show_trace(self._trace)
 

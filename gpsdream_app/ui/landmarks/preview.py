@@ -114,7 +114,7 @@ class PreviewView(QWidget):
                 )
             whole = rects[0].united(rects[-1])
             if not self._images and self._sentence:
-                self._paint_sentence(painter, whole)
+                self._paint_sentence(painter, QRectF(self.rect()))
             if self.hasFocus():
                 painter.setBrush(Qt.BrushStyle.NoBrush)
                 painter.setPen(QPen(theme.colour("accent"), 2))
@@ -124,7 +124,7 @@ class PreviewView(QWidget):
         theme = self._theme
         painter.setFont(self.font())
         flags = int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap)
-        room = painter.boundingRect(whole.adjusted(40, 40, -40, -40), flags, self._sentence)
+        room = painter.boundingRect(whole.adjusted(28, 8, -28, -8), flags, self._sentence)
         box = room.adjusted(-SPACE_2 * 2, -SPACE_2, SPACE_2 * 2, SPACE_2 + SPACE_1)
         painter.setPen(QPen(theme.colour("line"), 1))
         painter.setBrush(theme.colour("raised"))
