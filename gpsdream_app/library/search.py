@@ -166,6 +166,11 @@ def statement(query: Query) -> tuple[str, list[object]]:
     return f"SELECT number, lat, lon FROM results WHERE {' AND '.join(where)} ORDER BY {order}", values
 
 
+def numbers_of(text: str | None) -> NDArray[np.int64]:
+    """Return the numbers of rows from a text in which commas stand between them; None and an empty text hold none."""
+    return np.fromstring(text, dtype=np.int64, sep=",") if text else _NUMBERS
+
+
 def found(rows: Sequence[tuple[object, ...]], query: Query) -> Found:
     """Return the rows of `statement` as arrays, without those that lie beside the query's region."""
     if not rows:

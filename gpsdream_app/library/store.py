@@ -31,6 +31,9 @@ from gpsdream_app.library.picture_metadata import read_result
 from gpsdream_app.library.trash import TRASH_DAYS
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from gpsdream_app.library.search import Entry, Facets, Found, Query
 
 log = logging.getLogger(__name__)
@@ -328,12 +331,22 @@ class Library:
 
     # -- asking for many --
 
-    def search(self, query: Query) -> Found:
-        """Return the numbers and places of all pictures that a query asks for, in its order.
+    def search(self, query: Query) -> NDArray[np.int64]:
+        """Return the numbers of all rows that a query asks for, in its order.
 
-        Whether their files are there is not looked at. `entries` reads what is known about them.
+        Whether the pictures' files are there is not looked at. `entries` reads what is known about rows.
         """
-        # Imported late, like numpy with it, which most commands that open a library do not need.
+        # Imported late, and numpy with it, which most commands that open a library do not need.
+        from gpsdream_app.library.search import numbers_of, statement
+
+        if query.region:
+            return self.places(query).numbers
+        sql, values = statement(query)
+        # One long text instead of 100,000 rows: they would be made one by one in Python, and hold up the window.
+        return numbers_of(self._read(f"SELECT group_concat(number) FROM ({sql})", *values)[0][0])
+
+    def places(self, query: Query) -> Found:
+        """Return the same with the place of each picture, for a map."""
         from gpsdream_app.library.search import found, statement
 
         sql, values = statement(query)
