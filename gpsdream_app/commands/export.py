@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import re
 import threading
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
