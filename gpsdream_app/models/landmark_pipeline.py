@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.models.angle_encoder import AngleEncoder
 from gpsdream_app.models.conditions import Location
 from gpsdream_app.models.pipeline import GPSDiffusionPipeline
@@ -47,5 +48,15 @@ class LandmarkPipeline(GPSDiffusionPipeline):
         return Location(tokens, self.location_encoder.plane(len(views))).to(self.unet.dtype)
 
     def encode_places(self, places: Sequence[View | None], *, radius: Sequence[float] | float = 0.0) -> Location:
-        """As `encode_views`: what the drawing calls. Angles have no radius."""
+        """As `encode_views`: what the drawing calls. Angles have no radius.
+
+        Raises:
+            GPSDreamError: of kind `bad_request` for a place on the map.
+        """
+        if not all(view is None or isinstance(view, View) for view in places):
+            raise GPSDreamError(
+                ErrorKind.BAD_REQUEST,
+                "This model draws landmarks from an angle, and knows no places.",
+                "Choose a model of places; this one is for lifting landmarks.",
+            )
         return self.encode_views(places)
