@@ -259,7 +259,8 @@ class _Results(MacroElement):  # type: ignore[misc]
                 if (apart && map.getZoom() < nearest) {
                     map.fitBounds(bounds, {padding: [90, 90], maxZoom: nearest, animate: false});
                 } else {
-                    L.popup({maxWidth: 290, minWidth: 258}).setLatLng(group[0].at).setContent(card(group)).openOn(map);
+                    const shape = {maxWidth: 290, minWidth: 258, autoPanPaddingTopLeft: [20, 90]};
+                    L.popup(shape).setLatLng(group[0].at).setContent(card(group)).openOn(map);
                 }
             }
             const side = () => [40, 40, 52, 64, 76, 92][Math.max(0, Math.min(5, Math.floor(map.getZoom()) - 11))];
@@ -274,16 +275,17 @@ class _Results(MacroElement):  # type: ignore[misc]
             }
             let marks = [];
             function stand() {
-                const size = side(), cells = new Map();
+                const size = side(), groups = [], room = size * 1.15;
                 for (const item of items) {
                     const point = map.project(item.at, map.getZoom());
-                    const key = Math.floor(point.x / (size * 1.2)) + " " + Math.floor(point.y / (size * 1.2));
-                    if (!cells.has(key)) { cells.set(key, []); }
-                    cells.get(key).push(item);
+                    const near = groups.find(
+                        other => Math.abs(other.x - point.x) < room && Math.abs(other.y - point.y) < room
+                    );
+                    if (near) { near.items.push(item); } else { groups.push({x: point.x, y: point.y, items: [item]}); }
                 }
                 marks.forEach(mark => mark.remove());
                 marks = [];
-                for (const group of cells.values()) {
+                for (const {items: group} of groups) {
                     const item = group[0], frame = element("div", "plate standing" + (item.seen ? "" : " unseen"));
                     frame.style.width = frame.style.height = size + "px";
                     frame.append(picture(item));

@@ -19,9 +19,14 @@ from PySide6.QtWebEngineCore import (
 from PySide6.QtWebEngineWidgets import QWebEngineView
 from pytestqt.qtbot import QtBot
 
+from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.regions import Region, RegionKind
+from gpsdream_app.domain.requests import GenerateRequest
+from gpsdream_app.domain.results import Result
 from gpsdream_app.export.averages import GridItem, web_map
+from gpsdream_app.export.web_map import export_web_map
 from gpsdream_app.geo.city import load_city
+from gpsdream_app.library.picture_metadata import save_png
 
 PATIENCE = 60_000
 HOSTILE = (
@@ -131,3 +136,47 @@ def test_the_listener_would_have_heard_it(
     out.write_text('<link rel="stylesheet" href="other.css"><p>leaky</p>', encoding="utf-8")
     _, listener, _ = opened(out)
     assert len(listener.asked) == 2
+
+
+def test_results_stand_where_they_were_drawn(
+    qtbot: QtBot, tmp_path: Path, opened: Callable[[Path], tuple[Page, Listener, Callable[[str], Any]]]
+) -> None:
+    def make(number: int, lat: float, name: str) -> Result:
+        path = tmp_path / f"{number}.png"
+        request = GenerateRequest(Place(lat, -73.99, 29.0, name), HOSTILE, seed=number)
+        created = "2026-11-20T10:00:00+00:00"
+        result = Result(
+            f"{number:032x}", "job", request, str(path), created, 1.0, HOSTILE, "ab" * 8, "0.1.0", 64, 64, 900.0
+        )
+        save_png(Image.new("RGB", (64, 64), (200, 30, 30)), path, result)
+        return result
+
+    out = tmp_path / "map of results.html"
+    # Two at the very same place, one a kilometre away.
+    results = [make(1, 40.74, HOSTILE), make(2, 40.74, "Second"), make(3, 40.75, "Third")]
+    export_web_map(results, out, load_city("manhattan"), title=HOSTILE)
+    page, listener, run = opened(out)
+    marks = "document.querySelectorAll('.leaflet-marker-icon')"
+    qtbot.waitUntil(lambda: run(f"{marks}.length") == 2, timeout=PATIENCE)
+    assert run("document.querySelector('.count').textContent") == "2"
+    # Whoever goes by keyboard opens the pile as well, and turns from one picture to the next.
+    pile = "document.querySelector('.count').closest('.leaflet-marker-icon')"
+    run(f"({pile}.focus(), {pile}.dispatchEvent(new KeyboardEvent('keypress', {{key: 'Enter', bubbles: true}})), 1)")
+    qtbot.waitUntil(lambda: run("document.querySelectorAll('.card h2').length") == 1, timeout=PATIENCE)
+    shown = run("document.querySelector('.card h2').textContent")
+    assert shown.startswith("</script><script>window.bad=1</script><img src=")
+    assert run("document.querySelector('.turn span').textContent") == "1 of 2"
+    run("(document.querySelectorAll('.turn button')[1].click(), 1)")
+    assert run("document.querySelector('.card h2').textContent") == "Second"
+    assert run("document.querySelector('.turn span').textContent") == "2 of 2"
+    assert run("document.activeElement.getAttribute('aria-label')") == "Next"
+    assert run("document.querySelector('.card p').textContent") == "900 m from the nearest photo"
+    # From further away all three are one.
+    run("(map_gpsdream.closePopup(), map_gpsdream.setZoom(10, {animate: false}), 1)")
+    qtbot.waitUntil(lambda: run(f"{marks}.length") == 1, timeout=PATIENCE)
+    run(f"({marks}[0].click(), 1)")
+    qtbot.waitUntil(lambda: run(f"{marks}.length") == 2, timeout=PATIENCE)
+    assert run("typeof window.bad") == "undefined"
+    elsewhere = [url for url in listener.asked if not url.startswith("data:")]
+    assert elsewhere == [QUrl.fromLocalFile(str(out)).toString()]
+    assert page.said == []

@@ -13,6 +13,7 @@ from PySide6.QtGui import (
     QCloseEvent,
     QDesktopServices,
     QEnterEvent,
+    QKeyEvent,
     QPainter,
     QPaintEvent,
 )
@@ -41,7 +42,7 @@ from gpsdream_app.ui.progress import LINE_HEIGHT, ProgressLine
 from gpsdream_app.ui.session import Session
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import RADIUS, SPACE_1, SPACE_2, SPACE_3, SPACE_4, SPACE_5
-from gpsdream_app.ui.widgets import ElidedLabel, Slider, Switch, TextButton, label, set_look
+from gpsdream_app.ui.widgets import ElidedLabel, PrimaryButton, Slider, Switch, TextButton, label, set_look
 
 WIDTH = 560
 MAX_LEFT_OUT = 3  # sentences in sight; the tooltip has more
@@ -157,8 +158,8 @@ class ExportDialog(QDialog):
         self.show_button = TextButton(theme, self.tr("Show in folder"), "folder", parent=self)
         self.open_button = TextButton(theme, self.tr("Open"), "open", parent=self)
         self.close_button = TextButton(theme, self.tr("Close"), parent=self)
-        self.export_button = TextButton(theme, self.tr("Export…"), "export", colour="accent", parent=self)
-        self.export_button.setDefault(True)
+        self.export_button = PrimaryButton(theme, self.tr("Export…"), "", self)
+        self.export_button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.show_button.clicked.connect(self._show_in_folder)
         self.open_button.clicked.connect(self._open_written)
         self.close_button.clicked.connect(self.reject)
@@ -238,7 +239,9 @@ class ExportDialog(QDialog):
         return self._stop is not None
 
     def choose(self, kind: ExportFormat) -> None:
-        """Choose a format."""
+        """Choose a format; while an export runs it stays as it is."""
+        if self.busy:
+            return
         self.wish_format = kind
         self.formats[kind].setChecked(True)
         self._quality_row.setVisible(kind.has_quality)
@@ -343,7 +346,7 @@ class ExportDialog(QDialog):
         if self._stop:
             self._stop.set()
             self.export_button.setEnabled(False)
-            self.export_button.setText(self.tr("Stopping…"))
+            self._name_button(self.tr("Stopping…"))
 
     # -- what came of it --
 
@@ -384,8 +387,7 @@ class ExportDialog(QDialog):
 
     def _show_state(self, *, written: bool = False) -> None:
         busy = self.busy
-        self.export_button.setText(self.tr("Stop") if busy else self.tr("Export…"))
-        self.export_button.set_icon("stop" if busy else "export")
+        self._name_button(self.tr("Stop") if busy else self.tr("Export…"))
         self.export_button.setEnabled(bool(self._results))
         for widget in (*self.formats.values(), self.place, self._quality_row, self._title_row):
             widget.setEnabled(not busy)
@@ -395,6 +397,10 @@ class ExportDialog(QDialog):
         self.open_button.setVisible(written and self._out.suffix.lower() in (".html", ".png", ".kmz", ".csv")
                                     and not self.wish_format.is_folder)  # fmt: skip
 
+    def _name_button(self, text: str) -> None:
+        self.export_button.setText(text)
+        self.export_button.setAccessibleName(text)
+
     def _show_in_folder(self) -> None:
         if self.wish_format.is_folder:
             open_folder(self._out.parent)
@@ -403,6 +409,13 @@ class ExportDialog(QDialog):
 
     def _open_written(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._out)))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter exports, wherever the focus is; a button that has it is pressed by the space bar."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not self.busy:
+            self.export_button.click()
+        else:
+            super().keyPressEvent(event)
 
     def reject(self) -> None:
         """Escape or Close: stop what runs, and go."""
