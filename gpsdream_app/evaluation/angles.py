@@ -46,7 +46,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Report = Callable[[int, int, str], None]
 PER_BIN = 10
-ALIKE = 1.0  # times the difference to the neighbouring bins
+ALIKE = 0.75  # times the difference to the neighbouring bins
 
 
 @dataclass(frozen=True)
@@ -155,8 +155,8 @@ def true_views(landmark: Landmark, side: int, background: Sequence[float]) -> Fl
 def look_alikes(views: Floats) -> Bools:
     """Which bins of a landmark look alike, (36, 36), symmetric, true on the diagonal.
 
-    Two bins more than 20 degrees apart do if their pictures differ by no more (root mean square) than either does from
-    its own neighbours on average: a step of 10 degrees is what must be seen.
+    Two bins more than 20 degrees apart do if their pictures differ by less (root mean square) than three quarters of
+    what either differs by from its own neighbours on average: a step of 10 degrees is what must be seen.
 
     Args:
         views: (36, side, side, 3).
