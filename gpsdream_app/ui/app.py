@@ -22,6 +22,7 @@ from gpsdream_app.ui.crash import CrashLog
 from gpsdream_app.ui.icons import application_icon
 from gpsdream_app.ui.map import chromium
 from gpsdream_app.ui.map.scheme import register_scheme
+from gpsdream_app.ui.opengl import prepare_opengl
 from gpsdream_app.ui.session import Notice, Session, Tone
 from gpsdream_app.ui.settings import Settings
 from gpsdream_app.ui.theme import Theme
@@ -43,6 +44,7 @@ def make_application() -> QApplication:
     """Return the QApplication with everything set that must be set before it exists."""
     chromium.configure(chromium.inspect_machine())
     register_scheme()
+    prepare_opengl()
     QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
     QCoreApplication.setApplicationName("GPSDream")
     QCoreApplication.setApplicationVersion(__version__)

@@ -26,8 +26,10 @@ def pytest_configure(config: pytest.Config) -> None:
     for pattern in NO_GPU:
         config.addinivalue_line("qt_log_ignore", pattern)
     from gpsdream_app.ui.map.scheme import register_scheme
+    from gpsdream_app.ui.opengl import prepare_opengl
 
     register_scheme()
+    prepare_opengl()
 
 
 @pytest.fixture(autouse=True)
