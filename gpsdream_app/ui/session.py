@@ -52,6 +52,7 @@ from gpsdream_app.ui.state import FormState
 
 if TYPE_CHECKING:
     from gpsdream_app.ui.landmarks.state import Landmarks
+    from gpsdream_app.ui.library.state import LibraryState
     from gpsdream_app.ui.neighbourhoods.state import Neighbourhoods
 
 log = logging.getLogger(__name__)
@@ -192,6 +193,7 @@ class Session(QObject):
         self._deleted: tuple[str, int] | None = None
         self._neighbourhoods: Neighbourhoods | None = None
         self._landmarks: Landmarks | None = None
+        self._library_place: LibraryState | None = None
         self._closed = False
         if model:
             self.form.model = model
@@ -226,6 +228,8 @@ class Session(QObject):
             self._neighbourhoods.close()
         if self._landmarks:
             self._landmarks.close()
+        if self._library_place:
+            self._library_place.close()
         self.settings.save()
         self.measuring.close()
         self.bridge.close(timeout)
@@ -243,6 +247,7 @@ class Session(QObject):
         """How many pieces of background work have not come back."""
         places = self._neighbourhoods.pending if self._neighbourhoods else 0
         places += self._landmarks.pending if self._landmarks else 0
+        places += self._library_place.pending if self._library_place else 0
         return self.background.pending + self._writer.pending + places
 
     # -- model and city --
@@ -423,6 +428,16 @@ class Session(QObject):
 
             self._landmarks = Landmarks(self)
         return self._landmarks
+
+    @property
+    def library_place(self) -> LibraryState:
+        """What the Library place does; made when it is first asked for."""
+        if self._library_place is None:
+            # Imported late, like the neighbourhoods.
+            from gpsdream_app.ui.library.state import LibraryState
+
+            self._library_place = LibraryState(self, self)
+        return self._library_place
 
     def submit_job(self, request: QueueRequest, title: str) -> str:
         """Put a job in the queue whose events go to the Neighbourhoods or the Landmarks.
@@ -641,8 +656,12 @@ class Session(QObject):
     def show_result(self, result_id: str) -> None:
         """Show a picture of the strip, its place on the map and its request in the form."""
         result = self.film.result(result_id)
-        if result is None:
-            return
+        if result:
+            self.show_picture(result)
+
+    def show_picture(self, result: Result) -> None:
+        """Show a picture of the library, in the strip or not, as `show_result` does."""
+        result_id = result.id
         self._set_following(False)
         self._wanted_picture = result_id
         self.film.current = result_id

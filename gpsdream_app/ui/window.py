@@ -61,7 +61,10 @@ from gpsdream_app.ui.widgets import ElidedLabel, Menu, PrimaryButton
 
 if TYPE_CHECKING:
     from gpsdream_app.ui.landmarks.page import LandmarksPage
+    from gpsdream_app.ui.library.page import LibraryPage
     from gpsdream_app.ui.neighbourhoods.page import NeighbourhoodsPage
+
+    PlacePage = NeighbourhoodsPage | LandmarksPage | LibraryPage
 
 START_SIZE = QSize(1360, 860)
 SMALLEST = QSize(960, 640)
@@ -201,7 +204,8 @@ class MainWindow(QMainWindow):
         self._sure = False
         self.neighbourhoods: NeighbourhoodsPage | None = None
         self.landmarks: LandmarksPage | None = None
-        self._map_owner: NeighbourhoodsPage | LandmarksPage | None = None  # None is Explore
+        self.library: LibraryPage | None = None
+        self._map_owner: PlacePage | None = None  # None is Explore
         self._explore_sizes: list[int] = []
         self._explore_state = QByteArray()
         self._build(make_map(theme.palette.name), make_report)
@@ -295,7 +299,7 @@ class MainWindow(QMainWindow):
             (self.tr("Ctrl+C"), self.tr("Copy the picture")),
             (self.tr("Ctrl+E"), self.tr("Why does it look like this?")),
             (self.tr("Ctrl+Z"), self.tr("Undo deleting")),
-            (self.tr("Ctrl+1, 2, 3"), self.tr("Explore, Neighbourhoods, Landmarks")),
+            (self.tr("Ctrl+1, 2, 3, 5"), self.tr("Explore, Neighbourhoods, Landmarks, Library")),
         ]
 
     # -- signals --
@@ -342,6 +346,7 @@ class MainWindow(QMainWindow):
         self.rail.explore.clicked.connect(lambda: self.show_page(self.splitter))
         self.rail.neighbourhoods.clicked.connect(self.show_neighbourhoods)
         self.rail.landmarks.clicked.connect(self.show_landmarks)
+        self.rail.library.clicked.connect(self.show_library)
         self.rail.quality.clicked.connect(lambda: self.show_page(self.quality))
         self.settings_card.quality_asked.connect(lambda: self.show_page(self.quality))
         session.measuring.changed.connect(self._measuring_changed)
@@ -364,6 +369,7 @@ class MainWindow(QMainWindow):
             ("Ctrl+1", lambda: self.show_page(self.splitter)),
             ("Ctrl+2", self.show_neighbourhoods),
             ("Ctrl+3", self.show_landmarks),
+            ("Ctrl+5", self.show_library),
             ("Ctrl+Q", self.close),
         ):
             QShortcut(QKeySequence(keys), self).activated.connect(call)
@@ -471,17 +477,20 @@ class MainWindow(QMainWindow):
     # -- pages --
 
     def show_page(self, page: QWidget) -> None:
-        """Go to a place of the rail: `splitter` (Explore), `neighbourhoods`, `landmarks` or `quality`."""
+        """Go to a place of the rail: `splitter` (Explore), `neighbourhoods`, `landmarks`, `library` or `quality`."""
         if page is self.splitter:
             self._give_map(None)
         elif page is self.neighbourhoods:
             self._give_map(self.neighbourhoods)
         elif page is self.landmarks:
             self._give_map(self.landmarks)
+        elif page is self.library:
+            self._give_map(self.library)
         self.pages.setCurrentWidget(self.quality if page is self.quality else self.splitter)
         self.rail.explore.setChecked(page is self.splitter)
         self.rail.neighbourhoods.setChecked(page is self.neighbourhoods)
         self.rail.landmarks.setChecked(page is self.landmarks)
+        self.rail.library.setChecked(page is self.library)
         self.rail.quality.setChecked(page is self.quality)
 
     def show_neighbourhoods(self) -> NeighbourhoodsPage:
@@ -507,7 +516,25 @@ class MainWindow(QMainWindow):
         self.show_page(self.landmarks)
         return self.landmarks
 
-    def _add_place(self, page: NeighbourhoodsPage | LandmarksPage) -> None:
+    def show_library(self) -> LibraryPage:
+        """Go to the Library place; it is made when it is first gone to."""
+        if self.library is None:
+            # Imported late, like the neighbourhoods.
+            from gpsdream_app.ui.library.page import LibraryPage
+
+            self.library = LibraryPage(self.theme, self.session, self.map, self.splitter)
+            self.library.save_asked.connect(self.save_as)
+            self.library.show_asked.connect(self._show_from_library)
+            self.library.explore_asked.connect(lambda: self.show_page(self.splitter))
+            self._add_place(self.library)
+        self.show_page(self.library)
+        return self.library
+
+    def _show_from_library(self, result: Result) -> None:
+        self.show_page(self.splitter)
+        self.session.show_picture(result)
+
+    def _add_place(self, page: PlacePage) -> None:
         """Put a new place beside the map."""
         page.hide()
         self.splitter.addWidget(page)
@@ -522,11 +549,11 @@ class MainWindow(QMainWindow):
         return self._map_owner is None
 
     @property
-    def _place_in_sight(self) -> NeighbourhoodsPage | LandmarksPage | None:
+    def _place_in_sight(self) -> PlacePage | None:
         """The place beside the map, if it is neither Explore nor hidden behind a report."""
         return self._map_owner if self.pages.currentWidget() is self.splitter else None
 
-    def _give_map(self, owner: NeighbourhoodsPage | LandmarksPage | None) -> None:
+    def _give_map(self, owner: PlacePage | None) -> None:
         """Hand the one map over: a second one would be a second browser."""
         before = self._map_owner
         if owner is before:
@@ -605,6 +632,9 @@ class MainWindow(QMainWindow):
         self.session.toggle_why()
 
     def _search(self) -> None:
+        if self.library is not None and self._place_in_sight is self.library:
+            self.library.search()
+            return
         self.show_page(self.splitter)
         self.search.focus()
 

@@ -442,6 +442,10 @@ const Marks = (() => {
       this.layer.clearLayers();
       const currentLast = [...results].sort((a, b) => Number(a.current) - Number(b.current));
       for (const result of currentLast) {
+        if (result.count > 1) {
+          this.layer.addLayer(this._heap(result));
+          continue;
+        }
         const dot = new Dot([result.lat, result.lon], {
           radius: 9, weight: 4, current: result.current, heading: result.heading ?? null, ink, edge,
           bubblingMouseEvents: false,
@@ -455,6 +459,25 @@ const Marks = (() => {
         dot.on('mouseout', () => hover(false));
         this.layer.addLayer(dot);
       }
+    }
+
+    /** One mark with a number for results that lie close together. */
+    _heap({ id, lat, lon, count, current }) {
+      const root = html('button', current ? 'heap current' : 'heap', count < 1000 ? String(count)
+        : `${(count / 1000).toFixed(count < 10000 ? 1 : 0)}k`);
+      root.type = 'button';
+      root.setAttribute('aria-label', `${count} pictures`);
+      const side = Math.round(22 + 6 * Math.min(4, Math.log10(count)));
+      root.style.width = root.style.height = `${side}px`;
+      root.addEventListener('click', (event) => {
+        event.stopPropagation();
+        this.say.resultClicked(id);
+      });
+      for (const kind of ['dblclick', 'mousedown', 'pointerdown']) {
+        root.addEventListener(kind, (event) => event.stopPropagation());
+      }
+      const icon = L.divIcon({ className: 'heap-icon', html: root, iconSize: [0, 0], iconAnchor: [0, 0] });
+      return L.marker([lat, lon], { icon, keyboard: false });
     }
 
     /** Take over the colours of another theme. */

@@ -227,7 +227,10 @@ class MapView(QWidget):
         self._tell("pin", None)
 
     def set_results(self, results: Sequence[Mapping[str, Any]]) -> None:
-        """Show results as dots: mappings of id, lat, lon, heading (or None) and current."""
+        """Show results as dots: mappings of id, lat, lon, and perhaps heading, current, and count.
+
+        With a count of 2 or more the dot stands for so many results, and shows the number.
+        """
         dots = []
         for result in results:
             place = Place.from_dict(result)
@@ -238,6 +241,7 @@ class MapView(QWidget):
                     "lon": place.lon,
                     "heading": place.heading,
                     "current": bool(result.get("current")),
+                    "count": max(1, int(result.get("count") or 1)),
                 }
             )
         self._tell("results", dots)
