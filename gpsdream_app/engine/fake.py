@@ -395,20 +395,24 @@ class FakeEngine(QueueEngine):
             _StoppedError, _KeptError: if that is what a person wants.
         """
         end, paused = time.monotonic() + seconds, False
-        with self._lever:
-            while True:
-                if "stop" in self._asked:
-                    raise _StoppedError
-                if "keep" in self._asked:
-                    raise _KeptError
-                if paused != ("pause" in self._asked):
-                    paused = not paused
-                    self._accept(Paused(job_id=job.job_id) if paused else Started(job_id=job.job_id))
-                held = not self.gate.is_set() or not self.lift_gate.is_set() or self._drawing.current is not None
-                left = end - time.monotonic()
-                if left <= 0 and not held and not paused:
-                    return
-                self._lever.wait(0.01 if held or paused else min(left, 0.01) if left > 0 else 0.0)
+        while True:
+            with self._lever:
+                asked = self._asked
+            if "stop" in asked:
+                raise _StoppedError
+            if "keep" in asked:
+                raise _KeptError
+            if paused != ("pause" in asked):
+                paused = not paused
+                # Without the lever in hand: whoever pulls it holds the lock that telling needs.
+                self._accept(Paused(job_id=job.job_id) if paused else Started(job_id=job.job_id))
+            held = not self.gate.is_set() or not self.lift_gate.is_set() or self._drawing.current is not None
+            left = end - time.monotonic()
+            if left <= 0 and not held and not paused:
+                return
+            with self._lever:
+                if self._asked == asked:
+                    self._lever.wait(0.01 if held or paused else min(left, 0.01))
 
     def _wait(self, seconds: float) -> None:
         """Sleep for a step, and while the gate is closed. Raises _StoppedError if the job is cancelled."""

@@ -26,7 +26,7 @@ from gpsdream_app.lifting.cameras import Camera, Lenses, rays_of, ring
 from gpsdream_app.lifting.control import Control as Control
 from gpsdream_app.lifting.control import LiftCancelled as LiftCancelled
 from gpsdream_app.lifting.control import LiftKept
-from gpsdream_app.lifting.field import FIELDS, Field, Occupancy
+from gpsdream_app.lifting.field import EMPTY, FIELDS, DenseGrid, Field, Occupancy
 from gpsdream_app.lifting.guidance import (
     DrawnViews,
     Form,
@@ -47,6 +47,7 @@ PREVIEW_SHARE = 0.1  # of the time that previews may take
 EMPTY_OPACITY, EMPTY_STEPS = 0.02, 50
 OCCUPANCY_EVERY = 16
 KEY = (0.04, 0.14)  # distances from the background's colour, in its most different channel: still that, surely not
+SOLID = 2.5  # raw density inside the outlines of all views
 PARTS_EVERY = 20.0  # seconds between checkpoints while views are drawn
 # Seconds that a pass of the model and a step take, until they have been measured; only their relation counts.
 NOMINAL_SECONDS = {"pass": 0.25, "fit": 0.06, "distil": 0.25}
@@ -119,6 +120,8 @@ class LiftConfig:
         steps: of fitting or distilling.
         rays: per step of fitting.
         rate, last_rate: learning rate of the grid at the first and the last step; it falls exponentially.
+        carve: of views on a flat background: begin with what lies in the outlines of all of them but this share, solid,
+            instead of a hill in thin air; None for the hill. For dense grids.
         similarity, gain, azimuth: what a view may do differently; see registration.
         rounds, round_steps, strength: of `REFINE`: how often views are drawn again, steps of fitting after each, and
             the time from which they are drawn.
@@ -152,6 +155,7 @@ class LiftConfig:
     rays: int = 4096
     rate: float = 0.2
     last_rate: float = 0.03
+    carve: float | None = None
     similarity: bool = False
     gain: bool = False
     azimuth: bool = False
@@ -184,6 +188,7 @@ class LiftConfig:
             "rays": self.rays >= 1,
             "rate": self.rate > 0 and self.last_rate > 0,
             "rounds": self.rounds >= 0 and self.round_steps >= 0,
+            "carve": self.carve is None or 0.0 <= self.carve < 1.0,
             "strength": 0.0 < self.strength < 1.0,
             "batch": self.batch >= 1,
             "pixels": self.pixels >= 4,
@@ -506,6 +511,8 @@ class Lift:
             self._update_views(phase)
             return {}, 0.0, 0.0
         self._sharpen(phase)
+        if phase.name == "fit" and phase.number == 0 and self.step == 0 and self.config.carve is not None:
+            self._carve(self.config.carve)
         self._set_rates(phase)
         if self.steps_done % OCCUPANCY_EVERY == 0 and self.steps_done > 0:
             self.occupancy.update(self.field)
@@ -632,6 +639,31 @@ class Lift:
             away = (self._pictures - flat).abs().amax(dim=1, keepdim=True)
             self._masks = ((away - KEY[0]) / (KEY[1] - KEY[0])).clamp(0, 1)
         return self._masks
+
+    @torch.no_grad()
+    def _carve(self, missing: float) -> None:
+        """Begin with the hull of the outlines: what lies in all of them but a share `missing`."""
+        if not isinstance(self.field, DenseGrid) or self.flat is None:
+            return
+        masks = self._silhouettes()
+        side = masks.shape[-1]
+        points = self.field.lattice().reshape(-1, 3)
+        outside = torch.zeros(points.shape[0], device=self.device)
+        known = torch.zeros_like(outside)
+        for number, camera in enumerate(self.cameras):
+            axes = torch.tensor(camera.axes, dtype=points.dtype, device=self.device)
+            seen = (points - torch.tensor(camera.position, dtype=points.dtype, device=self.device)) @ axes.T
+            width = seen[:, 2] * 2.0 * math.tan(math.radians(camera.fov) / 2.0)
+            x, y = seen[:, 0] / width + camera.shift[0], camera.shift[1] - seen[:, 1] / width
+            # A pixel's width of doubt about where the outline is.
+            inside = (x.abs() < 0.5 - 0.5 / side) & (y.abs() < 0.5 - 0.5 / side) & (seen[:, 2] > 0)
+            view = torch.full_like(x, number, dtype=torch.long)
+            known += inside
+            outside += inside & (read_pictures(masks, view, x, y).squeeze(1) < 0.5)
+        hull = (outside <= missing * known) & (known > 0)
+        raw = torch.where(hull, self.field.raw.new_tensor(SOLID), self.field.raw.new_tensor(EMPTY))
+        self.field.raw[0, 0] = raw.reshape(self.field.shape)
+        self._make_optimiser()
 
     def _fit(self, phase: Phase, generator: torch.Generator) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         config, pictures = self.config, self._pictures

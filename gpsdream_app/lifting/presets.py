@@ -18,7 +18,7 @@ from gpsdream_app.lifting.loop import LiftConfig, Method, Weights
 from gpsdream_app.lifting.scale import Scale, scale_of_height
 
 FILL = 1.6  # field units that the landmark is high
-EXTENT = (1.05, 1.05, 0.95)  # half the box; the widest landmark that is framed 70 % high is 2.06 units wide
+EXTENT = (1.05, 1.05, 0.815)  # half the box: what is higher than the landmark, or lower than its foot, is none of it
 GUIDANCE = 2.0
 TEXT_GUIDANCE = 15.0  # words say less of a view than angles do
 
@@ -65,12 +65,13 @@ def framing_of(card: ModelCard, landmark: Landmark) -> Framing:
 
 # What all lifts of a method have, then what each quality changes.
 _VIEWS: dict[str, Any] = {
-    "weights": Weights(total_variation=0.05, entropy=0.02, sparsity=0.01, silhouette=0.1),
+    "weights": Weights(total_variation=0.05, entropy=0.02, sparsity=0.01, silhouette=0.3),
     "similarity": True,
     "gain": True,
     "samples": 72,
-    "rate": 0.2,
-    "last_rate": 0.03,
+    "rate": 0.1,
+    "last_rate": 0.02,
+    "carve": 0.03,
 }
 _VIEWS_QUALITY: dict[LiftQuality, dict[str, Any]] = {
     LiftQuality.FAST: {"views": 36, "drawing_steps": 8, "steps": 200, "round_steps": 100, "resolutions": (32, 64)},

@@ -18,19 +18,21 @@ from gpsdream_app.domain.lifts import LiftMethod, LiftRequest, LiftResult
 from gpsdream_app.generation.draw import choose_device
 from gpsdream_app.library.lifts import CHECKPOINTS, begin_lift, find_lift, lift_folder
 from gpsdream_app.library.model_folders import read_card, weights_hash
+from gpsdream_app.lifting.cameras import Camera, rays_of
 from gpsdream_app.lifting.density import Density
-from gpsdream_app.lifting.field import Occupancy, density_of
+from gpsdream_app.lifting.field import Field, Occupancy, density_of
 from gpsdream_app.lifting.loop import Control, Lift, Progress
 from gpsdream_app.lifting.model_views import DiffusionViews
 from gpsdream_app.lifting.presets import config_of, framing_of
-from gpsdream_app.lifting.renderer import Look, look
+from gpsdream_app.lifting.renderer import Look, look, render_pictures
 from gpsdream_app.lifting.result import finish_lift
 from gpsdream_app.lifting.scale import Scale
-from gpsdream_app.lifting.solid import filled
+from gpsdream_app.lifting.solid import solid
 from gpsdream_app.models.checkpoint import load_pipeline
 
 LOOK_SIDE = 256
 LOOK_AZIMUTH = 30.0  # of the small picture, beside the front
+SEEN_FROM, SEEN_SIDE = 36, 112  # views, and rays along their sides, that tell what can be seen
 Report = Callable[[int, int, str], None]
 
 
@@ -183,7 +185,26 @@ def lift(
 
 def solid_of(running: Lift, scale: Scale) -> Density:
     """The field of a lift as the density that its mesh is extracted from."""
-    return filled(density_of(running.field, scale=scale))
+    return solid(density_of(running.field, scale=scale), surface_points(running.field, running.cameras[0]))
+
+
+def surface_points(field: Field, camera: Camera, views: int = SEEN_FROM, side: int = SEEN_SIDE) -> np.ndarray:
+    """Points (N, 3) in field units of surfaces that cameras all round see.
+
+    Args:
+        field: what is looked at.
+        camera: one of them; the others stand beside it, in steps of azimuth.
+        views: cameras.
+        side: rows and columns of rays of each.
+    """
+    cameras = [replace(camera, azimuth=360.0 * number / views) for number in range(views)]
+    occupancy = Occupancy(field.extent)
+    occupancy.update(field)
+    seen = render_pictures(field, cameras, side, side, samples=96, occupancy=occupancy)
+    rays = rays_of(cameras, side, side, seen.depth.device).flat()
+    hit = seen.opacity > 0.5
+    points = rays.origins[hit] + rays.directions[hit] * seen.depth[hit, None]
+    return points.cpu().numpy()
 
 
 def _occupancy(running: Lift) -> Occupancy:
