@@ -62,6 +62,13 @@ examples:
 
 `gpsdream generate --replay again.zip` draws the requests of a ZIP again, on any computer that has the model."""
 
+LIFT_EPILOG = """\
+examples:
+  gpsdream lift --landmark flatiron --out flatiron.glb
+  gpsdream lift --landmark "Leaning Tower of Pisa" --method views --quality fast --format kmz --out pisa
+
+Ctrl-C stops and keeps what was done; the same command goes on from there. --resume says so, and changes nothing."""
+
 MODELS_EPILOG = """\
 `get` is the only command that uses the network. It fetches weights as safetensors at a fixed revision, and goes
 on where it was interrupted."""
@@ -264,6 +271,29 @@ def _add_walk(commands: argparse._SubParsersAction[_Parser]) -> None:
     _add_json(out)  # type: ignore[arg-type]
 
 
+def _add_lift(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "lift",
+        help="lift a landmark to a mesh",
+        description="Make a mesh in metres of a landmark from what a model of landmarks draws from all sides.",
+        epilog=LIFT_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--landmark", metavar="NAME", required=True, help="id or name of a landmark")
+    how = parser.add_argument_group("how")
+    how.add_argument("--method", default="refine", help="views, refine, sds or text (refine)")
+    how.add_argument("--quality", default="balanced", help="fast, balanced or fine (balanced)")
+    how.add_argument("--seed", type=_whole_number, default=0, metavar="NUMBER", help="seed of all chance (0)")
+    how.add_argument("--guidance", type=_number, metavar="WEIGHT", help="how closely the model follows the angle")
+    how.add_argument("--model", default="landmarks", metavar="NAME|DIR", help="the model that draws (landmarks)")
+    how.add_argument("--resume", action="store_true", help="go on with a lift that was stopped (always so)")
+    out = parser.add_argument_group("output")
+    out.add_argument("--out", metavar="FILE", required=True, help="the mesh")
+    out.add_argument("--format", metavar="NAME", help="glb, obj, ply, stl or kmz (as the file is named, or glb)")
+    out.add_argument("--vertex-colours", action="store_true", help="colours of vertices instead of a texture")
+    _add_json(out)  # type: ignore[arg-type]
+
+
 def _add_export(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser = commands.add_parser(
         "export",
@@ -408,6 +438,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_explain(commands)
     _add_average(commands)
     _add_walk(commands)
+    _add_lift(commands)
     _add_export(commands)
     _add_regions(commands)
     _add_photos(commands)

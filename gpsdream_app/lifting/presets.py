@@ -65,7 +65,7 @@ def framing_of(card: ModelCard, landmark: Landmark) -> Framing:
 
 # What all lifts of a method have, then what each quality changes.
 _VIEWS: dict[str, Any] = {
-    "weights": Weights(total_variation=0.05, entropy=0.02, sparsity=0.01, silhouette=0.3),
+    "weights": Weights(total_variation=0.05, entropy=0.02, sparsity=0.01, silhouette=0.3, thickness=1.0),
     "similarity": True,
     "gain": True,
     "samples": 72,
@@ -74,13 +74,13 @@ _VIEWS: dict[str, Any] = {
     "carve": 0.03,
 }
 _VIEWS_QUALITY: dict[LiftQuality, dict[str, Any]] = {
-    LiftQuality.FAST: {"views": 36, "drawing_steps": 8, "steps": 200, "round_steps": 100, "resolutions": (32, 64)},
-    LiftQuality.BALANCED: {"views": 72, "drawing_steps": 8, "steps": 400, "round_steps": 250, "resolutions": (32, 80)},
+    LiftQuality.FAST: {"views": 36, "drawing_steps": 8, "steps": 120, "round_steps": 60, "resolutions": (32, 64)},
+    LiftQuality.BALANCED: {"views": 72, "drawing_steps": 8, "steps": 250, "round_steps": 120, "resolutions": (32, 80)},
     LiftQuality.FINE: {
         "views": 120,
         "drawing_steps": 12,
-        "steps": 1000,
-        "round_steps": 400,
+        "steps": 600,
+        "round_steps": 250,
         "rounds": 2,
         "resolutions": (32, 64, 112),
         "samples": 112,
@@ -93,7 +93,7 @@ _DISTIL: dict[str, Any] = {
     "samples": 64,
     "rate": 0.1,
     "last_rate": 0.02,
-    "weights": Weights(total_variation=0.05, entropy=0.02, sparsity=0.05, orientation=0.1),
+    "weights": Weights(total_variation=0.05, entropy=0.02, sparsity=0.05, orientation=0.1, thickness=0.5),
 }
 _DISTIL_QUALITY: dict[LiftQuality, dict[str, Any]] = {
     LiftQuality.FAST: {"steps": 200, "pixels": 32, "resolutions": (24, 48)},
