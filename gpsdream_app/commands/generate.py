@@ -151,8 +151,9 @@ def replayed_requests(arguments: argparse.Namespace) -> tuple[list[PictureReques
     from gpsdream_app.library.model_folders import find_model
 
     for name in REPLAYED:
-        if getattr(arguments, name) not in (None, False):
-            option = {"source": "from", "negative": "negative", "count": "n"}.get(name, name.replace("_", "-"))
+        given = getattr(arguments, name)
+        if given is not None and given is not False:  # a seed of 0 is given
+            option = {"source": "from", "count": "n"}.get(name, name.replace("_", "-"))
             raise GPSDreamError(
                 ErrorKind.BAD_REQUEST,
                 f"--{option} and --replay do not go together: the ZIP says all that is drawn, but for the model.",

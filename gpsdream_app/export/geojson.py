@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from gpsdream_app.domain.averages import AverageRequest
+from gpsdream_app.domain.files import whole_file
 from gpsdream_app.domain.results import Result
 from gpsdream_app.export.pictures import PictureFormat, copy_picture
-from gpsdream_app.export.results import NO_PLACE, SILENT, Watch, Written, facts, left_out, nothing_left, some
-from gpsdream_app.geo.geojson import region_feature, write_json
+from gpsdream_app.export.results import NO_PLACE, SILENT, Watch, Written, facts, left_out, nothing_left, refused, some
+from gpsdream_app.geo.geojson import region_feature
 from gpsdream_app.geo.regions import clean_name
 
 _GEOMETRY = ("latitude", "longitude")
@@ -56,5 +58,14 @@ def export_geojson(results: Sequence[Result], out: Path, *, pictures: bool = Tru
             features.append({"type": "Feature", "properties": values, "geometry": point})
     if not features:
         raise nothing_left(written, "shown on a map")
-    write_json(out, {"type": "FeatureCollection", "features": features})
+    try:
+        with whole_file(out) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+            # One by one: all at once would hold up the window's thread.
+            file.write('{"type": "FeatureCollection", "features": [\n')
+            for number, feature in enumerate(features):
+                file.write(",\n" if number else "")
+                file.write(json.dumps(feature, allow_nan=False))
+            file.write("\n]}\n")
+    except OSError as error:
+        raise refused(error, out) from error
     return written

@@ -31,7 +31,7 @@ from gpsdream_app.export.results import (
     nothing_left,
     refused,
     some,
-    thumbnail,
+    thumbnails,
     title_of,
 )
 from gpsdream_app.geo.regions import clean_name
@@ -96,7 +96,7 @@ def export_kmz(
                     written.left_out.append(left_out(result, NO_PLACE))
                     continue
                 try:
-                    jpeg, icon = thumbnail(result, PICTURE_SIDE), thumbnail(result, ICON_SIDE)
+                    jpeg, icon = thumbnails(result, PICTURE_SIDE, ICON_SIDE)
                 except GPSDreamError as error:
                     written.left_out.append(left_out(result, error.failure.message))
                     continue

@@ -155,24 +155,24 @@ def open_picture(result: Result) -> Image.Image:
         ) from None
 
 
-def thumbnail(result: Result, side: int, *, include_place: bool = True) -> bytes:
-    """Return a small JPEG of a result, with the mark that a model made it.
+def thumbnails(result: Result, *sides: int) -> list[bytes]:
+    """Return small JPEGs of a result with all that is known about it, its place and the mark of the model as well.
 
     Args:
         result: the picture.
-        side: of its longer side, in pixels, at most.
-        include_place: whether the small picture says where it is.
+        sides: pixels of the longer side of each, at most; the largest first.
 
     Raises:
         GPSDreamError: as `open_picture`.
     """
-    picture = open_picture(result)
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-    kept = modest(result, include_place=include_place)
-    data = io.BytesIO()
-    xmp = xmp_packet(kept).encode("utf-8")
-    picture.save(data, "JPEG", quality=THUMBNAIL_QUALITY, optimize=True, exif=exif_bytes(kept), xmp=xmp)
-    return data.getvalue()
+    picture, kept, made = open_picture(result), modest(result), []
+    exif, xmp = exif_bytes(kept), xmp_packet(kept).encode("utf-8", "replace")
+    for side in sides:
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+        data = io.BytesIO()
+        picture.save(data, "JPEG", quality=THUMBNAIL_QUALITY, optimize=True, exif=exif, xmp=xmp)
+        made.append(data.getvalue())
+    return made
 
 
 def modest(result: Result, *, include_place: bool = True) -> Result:

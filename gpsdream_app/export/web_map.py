@@ -36,7 +36,7 @@ from gpsdream_app.export.results import (
     left_out,
     nothing_left,
     some,
-    thumbnail,
+    thumbnails,
     title_of,
 )
 from gpsdream_app.geo.city import CityMap
@@ -217,7 +217,7 @@ class _Results(MacroElement):  # type: ignore[misc]
             }
             function picture(item) {
                 const made = element("img");
-                made.src = item.picture;
+                made.src = gpsdreamPictures[item.picture];
                 made.alt = item.title;
                 made.draggable = false;
                 return made;
@@ -359,14 +359,15 @@ def export_web_map(
         )
     written = Written([out])
     pixels = next(pixels for most, pixels in PICTURE_PIXELS if len(results) <= most)
-    items = []
+    items: list[dict[str, Any]] = []
+    pictures: list[str] = []
     for _, result in watch.over(results):
         place = result.request.place
         if place is None:
             written.left_out.append(left_out(result, NO_PLACE))
             continue
         try:
-            picture = data_uri(thumbnail(result, pixels))
+            pictures.append(data_uri(*thumbnails(result, pixels)))
         except GPSDreamError as error:
             written.left_out.append(left_out(result, error.failure.message))
             continue
@@ -376,7 +377,7 @@ def export_web_map(
                 "title": title_of(result),
                 "subtitle": "" if metres is None else f"{distance_words(metres)} from the nearest photo",
                 "details": how(result),
-                "picture": picture,
+                "picture": len(pictures) - 1,
                 "seen": metres is None or metres < FAR_METRES,
                 "at": [place.lat, place.lon],
                 "heading": place.heading,
@@ -387,7 +388,8 @@ def export_web_map(
         raise nothing_left(written, "shown on a map")
     count = f"{len(items):,} pictures" if len(items) > 1 else "1 picture"
     said = note or f"{count}, drawn by a model; no photograph{'s' if len(items) > 1 else ''}."
-    _save(_page(_Results(items, _text(title or city.name), _text(said)), city, _text(title or city.name)), out)
+    heading = _text(title or city.name)
+    _save(_page(_Results(items, heading, _text(said)), city, heading), out, pictures)
     return written
 
 
@@ -408,10 +410,22 @@ def write_web_map(standing: Sequence[Standing], out: Path, city: CityMap, *, tit
     _save(_page(pictures, city, _text(title)), out)
 
 
-def _save(text: str, out: Path) -> None:
+def _save(text: str, out: Path, pictures: Sequence[str] = ()) -> None:
+    """Write a page, and into its head the pictures that it names by their numbers.
+
+    They do not pass through the templates: what is tens of megabytes long would hold up the window's thread there.
+    """
+    before, after = text.split("</head>", 1)
     try:
-        with whole_file(out) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="\n")
+        with whole_file(out) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(before)
+            if pictures:
+                file.write("<script>\nconst gpsdreamPictures = [\n")
+                for picture in pictures:
+                    file.write(f'"{picture}",\n')
+                file.write("];\n</script>\n")
+            file.write("</head>")
+            file.write(after)
     except OSError as error:
         raise storage_error(error, out.parent, "the map was not saved") from error
 
