@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -134,7 +134,7 @@ def write_export(
     *,
     background: tuple[float, float, float] = (1.0, 1.0, 1.0),
     stop: Event | None = None,
-    told: Signal | None = None,
+    told: Callable[[float], object] | None = None,
 ) -> list[Path]:
     """Write a mesh, or its turntable.
 
@@ -146,7 +146,7 @@ def write_export(
         out: the file.
         background: colour behind a film.
         stop: set by somebody who does not want it any more.
-        told: emitted with the share that is done, 0 to 1.
+        told: called with the share that is done, 0 to 1.
 
     Returns:
         The files; none if it was stopped.
@@ -174,7 +174,7 @@ def write_export(
                 raise _Stopped
             yield picture
             if told is not None:
-                told.emit(number / count)
+                told(number / count)
 
     try:
         return [write_turntable(pictures(), out, fps)]
@@ -316,7 +316,7 @@ class ExportDialog(QDialog):
             out = out.with_name(out.name + self.wish.suffix)
         self._session.settings.save_folder = out.parent
         stop = self._stop = Event()
-        wish, mesh, standing, told = self.wish, solid.mesh, self._model.standing, self.progressed
+        wish, mesh, standing, told = self.wish, solid.mesh, self._model.standing, self.progressed.emit
         paper = self._theme.colour("sunken")
         background = paper.redF(), paper.greenF(), paper.blueF()
         self._files = []

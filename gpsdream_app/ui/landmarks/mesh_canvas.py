@@ -44,8 +44,8 @@ def _shared_format() -> QSurfaceFormat:
     return shared.format() if shared is not None else surface_format()
 
 
-# pyvistaqt sets the default format when a view is made. Asked for 3.2, a driver gives the newest version that it has, and
-# Qt warns of any other default after that; so the default becomes what there is.
+# pyvistaqt sets the default format when a view is made. Asked for 3.2, a driver gives the newest version that it has,
+# and Qt warns of any other default after that; so the default becomes what there is.
 rwi._default_format = _shared_format
 
 

@@ -501,19 +501,19 @@ class MeshView(QWidget):
         self.axis.show_choice(Cut.EAST)
         self._axis = Cut.EAST
         self.axis.chosen.connect(self._axis_chosen)
-        self.depth = Slider(0.0, 1.0, 200, widget)
-        self.depth.setAccessibleName(self.tr("Where it is cut"))
-        self.depth.setSingleStep(2)
-        self.depth.setPageStep(20)
-        self.depth.show_number(0.5)
-        self.depth.number_changed.connect(lambda _: self._cut())
+        self.cut_slider = Slider(0.0, 1.0, 200, widget)
+        self.cut_slider.setAccessibleName(self.tr("Where it is cut"))
+        self.cut_slider.setSingleStep(2)
+        self.cut_slider.setPageStep(20)
+        self.cut_slider.show_number(0.5)
+        self.cut_slider.number_changed.connect(lambda _: self._cut())
         self.cut_at = label("", "number", parent=widget)
         self.cut_at.setMinimumWidth(52)
         self.other = TextButton(self._theme, self.tr("Other side"), look="plain", parent=widget)
         self.other.setCheckable(True)
         self.other.toggled.connect(lambda _: self._cut())
         row.addWidget(self.axis)
-        row.addWidget(self.depth, 1)
+        row.addWidget(self.cut_slider, 1)
         row.addWidget(self.cut_at)
         row.addWidget(self.other)
         return widget
@@ -523,7 +523,7 @@ class MeshView(QWidget):
         self._cut()
 
     def _cut(self) -> None:
-        share = self.depth.value() / 200.0
+        share = self.cut_slider.value() / 200.0
         cut = self._axis, share, self.other.isChecked()
         self._each(lambda pane: pane.show_cut(cut))
         solid = self.pane.model.solid
@@ -569,13 +569,14 @@ class MeshView(QWidget):
         pane = self.pane
         model, solid = pane.model, pane.model.solid
         there = solid is not None
-        for widget in (self.export_button, self.shoot, self.reset, self.front, self.side, self.top):
+        always: tuple[QWidget, ...] = (self.export_button, self.shoot, self.reset, self.front, self.side, self.top)
+        for widget in always:
             widget.setEnabled(there)
         real = pane.has_opengl or pane.canvas is None
         self.shoot.setEnabled(there and pane.canvas is not None)
-        for widget in (self.lights, self.wires, self.ground):
-            widget.setEnabled(real)
-            widget.setVisible(real)
+        for tool_box in (self.lights, self.wires, self.ground):
+            tool_box.setEnabled(real)
+            tool_box.setVisible(real)
         for tool, button in self.tools.items():
             button.setEnabled(there)
             button.setVisible(real or tool is Tool.SURFACE)
