@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
@@ -11,7 +11,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFileDialog, QGridLayout, QHBoxLayout, QLineEdit, QScrollArea, QVBoxLayout, QWidget
 
 from gpsdream_app.geo.coordinates import parse_coordinates
-from gpsdream_app.ui.landmarks.book import Listed
+from gpsdream_app.ui.landmarks.book import Draft, Listed
 from gpsdream_app.ui.phrases import coordinates_text, tooltip
 from gpsdream_app.ui.session import Session
 from gpsdream_app.ui.theme import Theme
@@ -21,29 +21,6 @@ from gpsdream_app.ui.widgets import ElidedLabel, IconButton, PrimaryButton, Text
 LONGEST_NAME = 120
 HEIGHTS = (0.1, 2000.0)
 FORM_WIDEST = 460
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What the form says of a landmark.
-
-    Attributes:
-        id: of the landmark that is changed; empty for a new one.
-        name: as in a sentence after "A photo of".
-        lat: latitude in degrees.
-        lon: longitude in degrees.
-        height: in metres; None if nobody knows.
-        photos: folder of photos.
-        masks: folder of masks.
-    """
-
-    id: str = ""
-    name: str = ""
-    lat: float | None = None
-    lon: float | None = None
-    height: float | None = None
-    photos: Path | None = None
-    masks: Path | None = None
 
 
 class FolderRow(QWidget):

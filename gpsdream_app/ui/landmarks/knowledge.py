@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from gpsdream_app.landmarks.collection import LandmarkPhoto
 
 MODEL, OWN = "model", "own"
+CAN_MARK = importlib.util.find_spec("gpsdream_app.ui.landmarks.mask_editor") is not None
 PHOTO_PIXELS = 640
 BESIDE = QBoxLayout.Direction.LeftToRight
 SIDE_BY_SIDE = 520  # from this width on the facts stand beside the rose
@@ -176,7 +178,7 @@ class KnowledgePage(QWidget):
         self.heading.setText(self._heading(listed, sum(counts)))
         self.sentence.setText(self._sentence(listed, counts))
         self.folder.setText(self.tr("Another folder…") if listed.photos else self.tr("Photos folder…"))
-        self.masks.setVisible(bool(place.photos(listed.id)))
+        self.masks.setVisible(CAN_MARK and bool(place.photos(listed.id)))
         self._show_petal()
 
     def _counts(self, listed: Listed) -> tuple[int, ...]:

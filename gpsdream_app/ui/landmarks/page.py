@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -18,10 +19,10 @@ from gpsdream_app.geo.frames import LocalFrame
 from gpsdream_app.library.lifts import UnfinishedLift
 from gpsdream_app.ui.desktop import show_in_folder
 from gpsdream_app.ui.icons import icon_pixmap
-from gpsdream_app.ui.landmarks.book import Listed
-from gpsdream_app.ui.landmarks.editor import Draft, LandmarkEditor, ask_folder
+from gpsdream_app.ui.landmarks.book import Draft, Listed
+from gpsdream_app.ui.landmarks.editor import LandmarkEditor, ask_folder
 from gpsdream_app.ui.landmarks.form import LiftForm
-from gpsdream_app.ui.landmarks.knowledge import KnowledgePage
+from gpsdream_app.ui.landmarks.knowledge import CAN_MARK, KnowledgePage
 from gpsdream_app.ui.landmarks.landmark_list import LandmarkList
 from gpsdream_app.ui.landmarks.lifts import LiftJob
 from gpsdream_app.ui.landmarks.live import LiveView
@@ -508,12 +509,9 @@ class LandmarksPage(QFrame):
 
     def _save_draft(self, draft: Draft) -> None:
         def saved(landmark_id: str) -> None:
-            if draft.id:
-                self._undo.append(self.state.book.undo)
-            self.state.forget_photos(landmark_id)
+            self._undo.append(self.state.book.undo)
             self._leave_editor()
             self.state.choose(landmark_id)
-            self.state.read_photos(landmark_id)
 
         self.state.book.save(draft, saved)
 
@@ -538,8 +536,7 @@ class LandmarksPage(QFrame):
 
         def chosen(folder: Path) -> None:
             self._session.settings.photos_folder = folder
-            self.state.forget_photos(listed.id)
-            self.state.book.set_photos(listed.id, folder)
+            self.state.book.set_photos(listed.id, folder, lambda _: self._undo.append(self.state.book.undo))
 
         ask_folder(self, self._session, self.tr("Photos of {0}").format(listed.title), listed.photos, chosen)
 
@@ -549,9 +546,8 @@ class LandmarksPage(QFrame):
         if listed is None or listed.photos is None:
             return
         # Imported late: few need it.
-        from gpsdream_app.ui.landmarks.mask_editor import MaskEditor
-
-        dialog = MaskEditor(self._session, self.state.book.entry(listed.id), self)
+        room = importlib.import_module("gpsdream_app.ui.landmarks.mask_editor")
+        dialog = room.MaskEditor(self._session, listed.entry, self)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.finished.connect(lambda _: self.state.book.read())
         dialog.open()
@@ -575,7 +571,7 @@ class LandmarksPage(QFrame):
             return menu
         menu.add(self.tr("Show it on the map"), "pin", lambda: self._with(listed.id, self.fly_to_chosen))
         menu.add(self.tr("Photos folder…"), "folder", lambda: self._with(listed.id, self.ask_photos))
-        if listed.photos:
+        if listed.photos and CAN_MARK:
             menu.add(self.tr("Mark it in the photos…"), "polygon", lambda: self._with(listed.id, self.edit_masks))
         if listed.own:
             menu.addSeparator()

@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal
 
 from gpsdream_app.domain.errors import Failure, GPSDreamError
 from gpsdream_app.domain.events import Event
+from gpsdream_app.domain.landmarks import Landmark
 from gpsdream_app.domain.lifts import DEFAULT_LANDMARK_MODEL, LiftMethod, LiftQuality, LiftRequest, LiftResult
 from gpsdream_app.domain.model_card import LANDMARKS, ModelCard
 from gpsdream_app.domain.requests import MAX_SEED
@@ -62,9 +63,9 @@ class LiftWish:
         wish = cls()
         if not isinstance(data, dict):
             return wish
-        if data.get("method") in set(LiftMethod):
+        if data.get("method") in list(LiftMethod):
             wish = replace(wish, method=LiftMethod(data["method"]))
-        if data.get("quality") in set(LiftQuality):
+        if data.get("quality") in list(LiftQuality):
             wish = replace(wish, quality=LiftQuality(data["quality"]))
         seed, guidance, model = data.get("seed"), data.get("guidance"), data.get("model")
         if isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed <= MAX_SEED:
@@ -106,6 +107,7 @@ class Landmarks(QObject):
         self.chosen_id = str(self._remembered.get("chosen") or "")
         self._photos: dict[str, tuple[LandmarkPhoto, ...]] = {}
         self._photo_failures: dict[str, Failure] = {}
+        self._folders: dict[str, tuple[Path | None, Landmark]] = {}
         self._reading: set[str] = set()
         self._footprints: dict[str, Ring] = {}
         self._asked: set[str] = set()
@@ -209,8 +211,10 @@ class Landmarks(QObject):
         if self.book.get(self.chosen_id) is None and self.book.listed:
             self.chosen_id = self.book.listed[0].id
         for listed in self.book.listed:
-            if listed.photos is None:
+            if self._folders.get(listed.id) != (listed.photos, listed.landmark):
+                self._folders[listed.id] = listed.photos, listed.landmark
                 self._photos.pop(listed.id, None)
+                self._photo_failures.pop(listed.id, None)
         self.chosen_changed.emit()
         self.read_photos(self.chosen_id)
 
@@ -228,12 +232,12 @@ class Landmarks(QObject):
         """Whether the photos of a landmark are being read."""
         return landmark_id in self._reading
 
-    def read_photos(self, landmark_id: str, *, again: bool = False) -> None:
+    def read_photos(self, landmark_id: str) -> None:
         """Read the photos folder of a landmark, unless that was done before."""
         listed = self.book.get(landmark_id)
         if listed is None or listed.photos is None or landmark_id in self._reading:
             return
-        if landmark_id in self._photos and not again:
+        if landmark_id in self._photos:
             return
         folder, which = listed.photos, listed.landmark
         self._reading.add(landmark_id)
@@ -250,7 +254,7 @@ class Landmarks(QObject):
         def show(photos: tuple[LandmarkPhoto, ...]) -> None:
             self._reading.discard(landmark_id)
             now = self.book.get(landmark_id)
-            if now is None or now.photos != folder:
+            if now is None or (now.photos, now.landmark) != (folder, which):
                 self.read_photos(landmark_id)
                 return
             self._photos[landmark_id] = photos
@@ -263,11 +267,6 @@ class Landmarks(QObject):
             self.photos_changed.emit(landmark_id)
 
         self._session.background.run(self, read, show, failed)
-
-    def forget_photos(self, landmark_id: str) -> None:
-        """Forget what was read of a landmark's photos, because its folder is another one."""
-        self._photos.pop(landmark_id, None)
-        self._photo_failures.pop(landmark_id, None)
 
     # -- the form --
 
@@ -404,11 +403,3 @@ def read_footprint(result: LiftResult) -> Ring:
     except Exception:
         # A mesh that cannot be read has no outline; whoever opens it is told why.
         return ()
-
-
-def existing(path: Path | None) -> bool:
-    """Whether a folder is there."""
-    try:
-        return path is not None and path.is_dir()
-    except OSError:
-        return False
