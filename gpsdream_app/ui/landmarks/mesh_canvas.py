@@ -151,7 +151,8 @@ class MeshCanvas(QtInteractor):  # type: ignore[misc]
     def picture(self) -> QImage:
         """What is seen, as it is on the screen."""
         self.render_window.MakeCurrent()
-        return self.grabFramebuffer().convertToFormat(QImage.Format.Format_RGB888)
+        image: QImage = self.grabFramebuffer().convertToFormat(QImage.Format.Format_RGB888)
+        return image
 
     # -- building --
 
@@ -171,10 +172,9 @@ class MeshCanvas(QtInteractor):  # type: ignore[misc]
         poly.compute_normals(
             cell_normals=False, split_vertices=False, consistent_normals=False, auto_orient_normals=False, inplace=True
         )
-        textured = self._mode is Mode.TEXTURE and mesh.texture is not None and mesh.uv is not None
-        if textured:
-            poly.active_texture_coordinates = mesh.uv.astype(np.float32)
-            texture = pyvista.Texture(mesh.texture)
+        if self._mode is Mode.TEXTURE and mesh.texture is not None and mesh.uv is not None:
+            poly.active_texture_coordinates = mesh.uv
+            texture = pyvista.Texture(mesh.texture)  # type: ignore[no-untyped-call]
             texture.InterpolateOn()
             texture.MipmapOn()
             self._actor = self.add_mesh(poly, name="mesh", texture=texture, reset_camera=False, render=False)

@@ -144,7 +144,7 @@ class MeshOverlay(QWidget):
                 ends.append(loose)
         if len(ends) == 2:
             for colour, width in (("surface", 4.0), ("accent", 2.0)):
-                painter.setPen(QPen(theme.colour(colour), width, cap=Qt.PenCapStyle.RoundCap))
+                painter.setPen(QPen(theme.colour(colour), width, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
                 painter.drawLine(ends[0], ends[1])
         painter.setPen(QPen(theme.colour("surface"), 2))
         painter.setBrush(theme.colour("accent"))
