@@ -1,15 +1,20 @@
 """How good lifts are: every landmark of known shape lifted with every method, measured against the truth, in one table.
 
-    python -m gpsdream_app.evaluation.lifts --model landmarks --out docs/lifts
+    python -m gpsdream_app.evaluation.lifts --model landmarks --out docs/lifts --page docs/lifting.md
 
-writes `lifts.json` and the pictures, and rewrites the table between the marks of docs/lifting.md.
+writes `lifts.json` and the pictures, and rewrites the table between the marks of the page.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import math
-from collections.abc import Callable, Sequence
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,15 +22,20 @@ import torch
 import trimesh
 from PIL import Image
 
-from gpsdream_app.domain.landmarks import Landmark
+from gpsdream_app.domain.landmarks import LANDMARKS, Landmark, landmark
+from gpsdream_app.domain.lifts import LiftMethod, LiftQuality, LiftRequest
 from gpsdream_app.evaluation.geometry import compare, psnr, ring_of_cameras, silhouette_iou, silhouettes
 from gpsdream_app.landmarks.camera import Camera as Lens
 from gpsdream_app.landmarks.meshes import TruthMesh, truth_mesh
 from gpsdream_app.landmarks.renderer import Renderer, truth_images
+from gpsdream_app.library.model_folders import find_model, read_card, weights_hash
 from gpsdream_app.lifting.cameras import Camera
 from gpsdream_app.lifting.field import Field, Occupancy
-from gpsdream_app.lifting.mesh import LiftedMesh
+from gpsdream_app.lifting.loop import Lift
+from gpsdream_app.lifting.mesh import LiftedMesh, extract
+from gpsdream_app.lifting.presets import config_of
 from gpsdream_app.lifting.renderer import render_pictures
+from gpsdream_app.lifting.run import load_views, solid_of
 from gpsdream_app.lifting.scale import Scale
 
 FINER = 4  # rendered pixels along the side of one that is compared
@@ -148,7 +158,7 @@ class LiftScores:
 def measure(
     mesh: LiftedMesh,
     field: Field | None,
-    landmark: Landmark,
+    which: Landmark,
     scale: Scale,
     camera: Camera,
     renderer: Renderer,
@@ -160,14 +170,14 @@ def measure(
     Args:
         mesh: in field units.
         field: that it was extracted from, for pictures; None leaves the PSNR out (nan).
-        landmark: one of known shape.
+        which: a landmark of known shape.
         scale: of the field.
         camera: any of its ring.
         renderer: to draw the truth with.
         background: behind the landmark.
         side: of the pictures in pixels.
     """
-    truth = truth_mesh(landmark.id)
+    truth = truth_mesh(which.id)
     true = truth.to_trimesh()
     lifted = trimesh.Trimesh(scale.to_metres(mesh.vertices), mesh.faces, process=False)
     scores = compare(lifted, true, ground=False)
@@ -208,3 +218,120 @@ def sheet(rows: Sequence[Sequence[np.ndarray]]) -> Image.Image:
     """Pictures (side, side, 3), 0 to 1, in rows."""
     joined = np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
     return Image.fromarray((joined.clip(0, 1) * 255).round().astype(np.uint8))
+
+
+# -- the table --
+
+BEGIN, END = "<!-- lifts: begin -->", "<!-- lifts: end -->"
+
+
+def lift_and_measure(
+    request: LiftRequest, folder: Path, renderer: Renderer, device: str = "auto"
+) -> tuple[dict[str, Any], list[np.ndarray]]:
+    """Lift a landmark of known shape and measure it.
+
+    Args:
+        request: what to lift.
+        folder: of the model.
+        renderer: to draw the truth with.
+        device: see `choose_device`.
+
+    Returns:
+        A row of the table as JSON values, and pictures (side, side, 3), 0 to 1, of truth and lift in turns.
+    """
+    card = read_card(folder)
+    config, scale = config_of(request, card)
+    views = load_views(folder, request, device)
+    begun = time.monotonic()
+    lift = Lift(config, views, None, previews=0)
+    for _ in lift.run():
+        pass
+    mesh = extract(solid_of(lift, scale))
+    seconds = time.monotonic() - begun
+    flat = views.background or (1.0, 1.0, 1.0)
+    scores = measure(mesh, lift.field, request.landmark, scale, lift.cameras[0], renderer, flat, views.side)
+    pictures = []
+    for azimuth in UNSEEN[:: len(UNSEEN) // 3]:
+        camera = replace(lift.cameras[0], azimuth=azimuth)
+        truth = truth_mesh(request.landmark.id)
+        pictures.append(framed_truth(renderer, truth, camera, scale, views.side, flat)[0])
+        pictures.append(seen_of(lift.field, camera, views.side, flat))
+    row = {
+        "landmark": request.landmark.id,
+        "method": request.method.value,
+        "quality": request.quality.value,
+        "seed": request.seed,
+        "seconds": round(seconds, 1),
+        "model": card.title,
+        "weights": weights_hash(folder)[:16],
+        **scores.to_dict(),
+    }
+    return row, pictures
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as Markdown."""
+    lines = [
+        "| landmark | method | seconds | F | Chamfer % | normals | silhouettes | PSNR dB | size m (truth) |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        size, true = (" x ".join(f"{value:.1f}" for value in row[name]) for name in ("size", "true_size"))
+        lines.append(
+            f"| {landmark(row['landmark']).title} | {row['method']} | {row['seconds']:.0f} | {row['f_score']:.3f} "
+            f"| {100 * row['chamfer']:.1f} | {row['normals']:.2f} | {row['silhouette']:.3f} | {row['psnr']:.1f} "
+            f"| {size} ({true}) |"
+        )
+    return "\n".join(lines)
+
+
+def put_between_marks(text: str, table_text: str) -> str:
+    """Replace what stands between the marks of a page; a page without them gets both at its end."""
+    block = f"{BEGIN}\n{table_text}\n{END}"
+    if BEGIN in text and END in text:
+        return text[: text.index(BEGIN)] + block + text[text.index(END) + len(END) :]
+    return f"{text.rstrip()}\n\n{block}\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Lift everything that the command line asks for; what has been measured of the same weights is not done again."""
+    parser = argparse.ArgumentParser(prog="python -m gpsdream_app.evaluation.lifts", description=__doc__)
+    parser.add_argument("--model", default="landmarks", help="name or folder of the model (landmarks)")
+    parser.add_argument("--out", type=Path, required=True, help="folder for lifts.json and the pictures")
+    parser.add_argument("--landmark", nargs="*", help="ids (all)")
+    parser.add_argument("--method", nargs="*", default=[method.value for method in LiftMethod], help="methods (all)")
+    parser.add_argument("--quality", default="balanced")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--page", type=Path, help="the page whose table is rewritten")
+    parser.add_argument("--device", default="auto")
+    options = parser.parse_args(arguments)
+    chosen = [landmark(name) for name in options.landmark] if options.landmark else list(LANDMARKS)
+    folder = find_model(options.model)
+    weights = weights_hash(folder)[:16]
+    options.out.mkdir(parents=True, exist_ok=True)
+    records = options.out / "lifts.json"
+    rows: list[dict[str, Any]] = json.loads(records.read_text("utf-8")) if records.is_file() else []
+    wanted = ("landmark", "method", "quality", "seed", "weights")
+    with Renderer() as renderer:
+        for which in chosen:
+            for method in options.method:
+                request = LiftRequest(which, LiftMethod(method), LiftQuality(options.quality), options.seed)
+                key = (which.id, method, options.quality, options.seed, weights)
+                if any(tuple(row[name] for name in wanted) == key for row in rows):
+                    continue
+                row, pictures = lift_and_measure(request, folder, renderer, options.device)
+                rows = [one for one in rows if tuple(one[name] for name in wanted)[:4] != key[:4]] + [row]
+                records.write_text(json.dumps(rows, indent=1), "utf-8")
+                sheet([pictures]).save(options.out / f"{which.id}-{method}.png")
+                sys.stderr.write(f"{which.title}, {method}: F {row['f_score']:.3f} in {row['seconds']:.0f} s\n")
+    order = {one.id: number for number, one in enumerate(LANDMARKS)}
+    rows.sort(key=lambda row: (order.get(row["landmark"], 99), list(LiftMethod).index(LiftMethod(row["method"]))))
+    text = table(rows)
+    if options.page:
+        options.page.write_text(put_between_marks(options.page.read_text("utf-8"), text), "utf-8")
+    sys.stdout.write(text + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
