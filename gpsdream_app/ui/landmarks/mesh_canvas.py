@@ -11,7 +11,6 @@ from PySide6.QtGui import (
     QImage,
     QKeyEvent,
     QMouseEvent,
-    QOpenGLContext,
     QSurfaceFormat,
     QWheelEvent,
 )
@@ -38,15 +37,15 @@ CLICK_PIXELS = 4  # a press and a release that lie so near each other are a clic
 LETTER = 0.16  # height of the N on the ground, as a share of the grid's half
 
 
-def _shared_format() -> QSurfaceFormat:
-    """The format of the context that all of the program shares; `prepare_opengl` has asked for it."""
-    shared = QOpenGLContext.globalShareContext()
-    return shared.format() if shared is not None else surface_format()
+def _format() -> QSurfaceFormat:
+    """The program's format, if `prepare_opengl` was called."""
+    current = QSurfaceFormat.defaultFormat()
+    return current if current.version() >= (3, 2) else surface_format()
 
 
-# pyvistaqt sets the default format when a view is made. Asked for 3.2, a driver gives the newest version that it has,
-# and Qt warns of any other default after that; so the default becomes what there is.
-rwi._default_format = _shared_format
+# pyvistaqt sets the default format whenever a view is made, and Qt warns of a default that changes under a context that
+# all of the program shares.
+rwi._default_format = _format
 
 
 class MeshCanvas(QtInteractor):  # type: ignore[misc]
