@@ -63,7 +63,7 @@ class JudgeConfig:
         seed: of everything random.
     """
 
-    steps: int = 1500
+    steps: int = 2000
     batch: int = 40
     learning_rate: float = 2e-3
     light: float = 0.3
@@ -90,6 +90,16 @@ def _varied(pictures: torch.Tensor, config: JudgeConfig, generator: torch.Genera
     )
 
 
+def span_of(pixels: NDArray[np.uint8], views: Sequence[FramedView], landmark: str) -> float:
+    """The share of the width, about the middle, that all but a few views of a landmark keep within."""
+    masks = pixels[[index for index, view in enumerate(views) if view.landmark == landmark], ..., 3] > 127
+    side = masks.shape[-1]
+    columns = masks.any(axis=1)
+    offset = np.abs(np.arange(side) + 0.5 - side / 2)
+    reach = np.where(columns, offset + 0.5, 0.0).max(axis=1) if len(columns) else np.array([side / 2])
+    return float(min(1.0, 2 * (np.quantile(reach, 0.98) + 3) / side))
+
+
 def train_judge(
     framed: FramedViews, config: JudgeConfig | None = None, report: Report | None = None
 ) -> AngleClassifier:
@@ -102,9 +112,10 @@ def train_judge(
     """
     config = config or JudgeConfig()
     torch.manual_seed(config.seed)
-    judge = AngleClassifier(tuple(landmark.id for landmark in framed.landmarks), framed.side)
     views = framed.part(validation=False)
-    pixels = framed.pixels(views)[..., :3]
+    ids, pixels = tuple(landmark.id for landmark in framed.landmarks), framed.pixels(views)
+    judge = AngleClassifier(ids, framed.side, spans=tuple(span_of(pixels, views, one) for one in ids))
+    pixels = pixels[..., :3]
     heads = torch.tensor([judge.head_of(view.landmark) for view in views])
     azimuths = torch.tensor([view.azimuth for view in views], dtype=torch.float64)
     targets = soft_bins(azimuths, torch.tensor([view.sigma for view in views], dtype=torch.float64))
@@ -116,8 +127,7 @@ def train_judge(
             group["lr"] = config.learning_rate * min(1.0, (step + 1) / 50, 2 * (1 - step / config.steps))
         chosen = torch.randint(len(views), (config.batch,), generator=generator)
         pictures = _varied(pictures_from_pixels(list(pixels[chosen.numpy()])), config, generator)
-        logits = judge(pictures)[torch.arange(len(chosen)), heads[chosen]]
-        loss = torch.nn.functional.cross_entropy(logits, targets[chosen])
+        loss = torch.nn.functional.cross_entropy(judge(pictures, heads[chosen]), targets[chosen])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -130,7 +140,8 @@ def train_judge(
 def judged(judge: AngleClassifier, pictures: torch.Tensor, landmark: str) -> tuple[NDArray[np.int64], Floats]:
     """The bin (n,) and the azimuth in degrees (n,) from which pictures in [-1, 1] show a landmark."""
     with torch.no_grad():
-        logits = torch.cat([judge(part)[:, judge.head_of(landmark)] for part in pictures.split(64)])
+        head = judge.head_of(landmark)
+        logits = torch.cat([judge(part, torch.full((len(part),), head)) for part in pictures.split(64)])
     return logits.argmax(dim=1).numpy(), azimuth_of(logits).double().numpy()
 
 

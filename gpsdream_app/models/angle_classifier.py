@@ -17,12 +17,20 @@ class AngleClassifier(ModelMixin, ConfigMixin):
         landmarks: their ids, in the order of the heads.
         side: of the pictures in pixels, a multiple of 16.
         widths: channels after each halving.
+        spans: per landmark, how much of the picture's width is looked at, from its middle; None for all of it. Of a
+            slender tower the rest is background, and the little that turns it would be lost in the first halving.
     """
 
     config_name = "config.json"
 
     @register_to_config
-    def __init__(self, landmarks: tuple[str, ...], side: int = 96, widths: tuple[int, ...] = (24, 48, 96, 128)) -> None:
+    def __init__(
+        self,
+        landmarks: tuple[str, ...],
+        side: int = 96,
+        widths: tuple[int, ...] = (24, 48, 96, 128),
+        spans: tuple[float, ...] | None = None,
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         channels = 3
@@ -44,10 +52,22 @@ class AngleClassifier(ModelMixin, ConfigMixin):
             raise KeyError(landmark)
         return known.index(landmark)
 
-    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
-        """Logits (n, landmarks, 36) of pictures (n, 3, side, side) in [-1, 1]."""
+    def forward(self, pictures: torch.Tensor, heads: torch.Tensor) -> torch.Tensor:
+        """Logits (n, 36).
+
+        Args:
+            pictures: (n, 3, side, side) in [-1, 1].
+            heads: (n,), which landmark each shows, as `head_of` numbers them.
+        """
+        if self.config.spans is not None:
+            spans = torch.tensor(self.config.spans, device=pictures.device)[heads]
+            turn = torch.zeros(len(pictures), 2, 3, device=pictures.device)
+            turn[:, 0, 0], turn[:, 1, 1] = spans, 1.0
+            grid = nn.functional.affine_grid(turn, list(pictures.shape), align_corners=False)
+            pictures = nn.functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
         features = nn.functional.silu(self.narrow(self.trunk(pictures))).flatten(1)
-        return self.heads(self.dropout(features)).unflatten(1, (-1, BINS))
+        logits = self.heads(self.dropout(features)).unflatten(1, (-1, BINS))
+        return logits[torch.arange(len(logits), device=logits.device), heads]
 
 
 def soft_bins(azimuths: torch.Tensor, sigma: torch.Tensor, least: float = 2.5) -> torch.Tensor:
