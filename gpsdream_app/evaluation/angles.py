@@ -94,7 +94,7 @@ def span_of(pixels: NDArray[np.uint8], views: Sequence[FramedView], landmark: st
     """The share of the width, about the middle, that all but a few views of a landmark keep within."""
     masks = pixels[[index for index, view in enumerate(views) if view.landmark == landmark], ..., 3] > 127
     side = masks.shape[-1]
-    columns = masks.any(axis=1)
+    columns: Bools = np.any(masks, axis=1)
     offset = np.abs(np.arange(side) + 0.5 - side / 2)
     reach = np.where(columns, offset + 0.5, 0.0).max(axis=1) if len(columns) else np.array([side / 2])
     return float(min(1.0, 2 * (np.quantile(reach, 0.98) + 3) / side))
