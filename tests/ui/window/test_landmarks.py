@@ -19,6 +19,7 @@ from gpsdream_app.geo.azimuth import place_at
 from gpsdream_app.geo.frames import distance
 from gpsdream_app.library.landmarks import LandmarkStore, own_landmarks_path
 from gpsdream_app.library.lifts import list_lifts, list_unfinished
+from gpsdream_app.ui.landmarks import state as state_module
 from gpsdream_app.ui.landmarks.landmark_list import ACCESSIBLE
 from gpsdream_app.ui.landmarks.lifts import LiftState
 from gpsdream_app.ui.landmarks.page import KNOWN, SHAPE, LandmarksPage
@@ -32,6 +33,7 @@ from .rig import HOSTILE, Rig, install_card, make_card
 MakeRig = Callable[..., Rig]
 LEFT = Qt.MouseButton.LeftButton
 FLATIRON = landmark("flatiron")
+MODEL = "sides"
 # Nobody stood in the south-west, from 195 to 245 degrees, nor at 70 degrees.
 SEEN = tuple(0 if 20 <= number <= 24 or number == 7 else 10 + number for number in range(36))
 
@@ -39,7 +41,7 @@ SEEN = tuple(0 if 20 <= number <= 24 or number == 7 else 10 + number for number 
 def landmark_card(**changes: Any) -> None:
     """Install a model that knows all landmarks but the last one."""
     known = tuple(KnownLandmark(one, SEEN) for one in LANDMARKS[:-1])
-    card = {"name": "landmarks", "title": "Landmarks", "kind": "landmarks", "landmarks": known, "city": ""}
+    card = {"name": MODEL, "title": "Sides", "kind": "landmarks", "landmarks": known, "city": ""}
     install_card(make_card(**{**card, **changes}))
 
 
@@ -47,6 +49,13 @@ def landmark_card(**changes: Any) -> None:
 def no_opengl(monkeypatch: pytest.MonkeyPatch) -> None:
     """The 3D view has tests of its own."""
     monkeypatch.setenv("GPSDREAM_3D", "off")
+
+
+@pytest.fixture(autouse=True)
+def only_installed_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model that comes along is not what these tests are about."""
+    models = state_module.list_models
+    monkeypatch.setattr(state_module, "list_models", lambda: [one for one in models() if one.source == "installed"])
 
 
 @pytest.fixture
@@ -127,7 +136,7 @@ def test_without_a_model_of_landmarks_the_place_says_how_one_is_made(make_rig: M
 
 
 def test_models_of_landmarks_are_not_offered_for_places(rig: Rig) -> None:
-    assert [model.card.kind for model in rig.session.installed if model.name == "landmarks"] == []
+    assert [model.card.kind for model in rig.session.installed if model.name == MODEL] == []
 
 
 def test_a_persons_own_photos_stand_on_rose_and_map(rig: Rig, page: LandmarksPage, tmp_path: Path) -> None:
@@ -316,7 +325,7 @@ def test_settings_of_a_lift_come_back_into_the_form(rig: Rig, page: LandmarksPag
     lift(rig, page)
     page.state.change(seed=0, guidance=None, method=LiftMethod.REFINE)
     page.state.use(page.state.lifts.history[0].request)
-    assert page.state.wish == LiftWish(LiftMethod.SDS, LiftQuality.FAST, 11, 3.5, "landmarks")
+    assert page.state.wish == LiftWish(LiftMethod.SDS, LiftQuality.FAST, 11, 3.5, MODEL)
     assert page.form.seed.number == 11
     assert page.form.guidance_text.text() == "3.5"
     page.form.reset.click()
@@ -345,7 +354,7 @@ def test_what_cannot_be_remembered_is_forgotten(make_rig: MakeRig, text: str) ->
     rig = make_rig()
     rig.session.settings.landmarks = text
     page = enter(rig.open())
-    assert page.state.wish == LiftWish()
+    assert page.state.wish == LiftWish(model=MODEL)
 
 
 # -- the map --
