@@ -27,7 +27,7 @@ class Figure:
     Attributes:
         name: what was measured.
         value: in `unit`.
-        unit: `s`, `MiB`, `per s`, or `x` for a ratio.
+        unit: `s`, `ms`, `MiB`, `per s`, or `x` for a ratio.
         limit: what it must not exceed (for `per s`: must reach); None if there is none.
         note: how it was measured.
     """

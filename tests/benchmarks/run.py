@@ -18,7 +18,7 @@ from measuring import Figure
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- figures: written by bench --write -->", "<!-- end of figures -->"
-BENCHMARKS = ("command_line", "window", "drawing", "averages", "walks", "photos")
+BENCHMARKS = ("command_line", "window", "drawing", "averages", "walks", "photos", "library")
 
 
 def machine() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from PySide6.QtCore import (
     QEvent,
     QItemSelection,
@@ -27,6 +29,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPen,
+    QPixmap,
     QRegion,
     QResizeEvent,
 )
@@ -38,11 +41,12 @@ from gpsdream_app.ui.library.thumbnails import Thumbnails
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import RADIUS_SMALL, SPACE_1, SPACE_2, SPACE_3, TYPE_SMALL
 
-TILE = 132
+NARROWEST = 132
 WORDS = 38  # below the picture
 GAP = SPACE_3
 MARGIN = 3  # for the frame of what is chosen
 STAR = 16
+MAX_DRAWN = 500  # tiles that are kept as they were drawn
 MAX_DRAGGED = 500
 
 
@@ -68,9 +72,10 @@ class LibraryGrid(QListView):
     def __init__(self, theme: Theme, model: LibraryModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._columns, self._gap = 1, GAP
+        self._columns, self._side = 1, NARROWEST
         self._hovered = -1
-        self._elided: dict[tuple[str, bool], str] = {}
+        # A tile is drawn once; rolling then moves what is there.
+        self._drawn: OrderedDict[tuple[str, bool], QPixmap] = OrderedDict()
         self.thumbnails = Thumbnails(self.viewport().update, self)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -85,9 +90,14 @@ class LibraryGrid(QListView):
         self.doubleClicked.connect(lambda _: self.opened.emit())
         model.dataChanged.connect(lambda *_: self.viewport().update())
         model.modelReset.connect(self._reset)
-        theme.changed.connect(self.viewport().update)
+        theme.changed.connect(self._redraw)
 
     # -- where things are --
+
+    @property
+    def side(self) -> int:
+        """Side of a picture; pictures fill the width."""
+        return self._side
 
     @property
     def columns(self) -> int:
@@ -97,13 +107,13 @@ class LibraryGrid(QListView):
     def tile_rect(self, row: int) -> QRect:
         """Return where a row's tile stands in the viewport, its words included."""
         line, column = divmod(row, self._columns)
-        x = MARGIN + column * (TILE + self._gap)
-        y = MARGIN + line * (TILE + WORDS + GAP) - self.verticalScrollBar().value()
-        return QRect(x, y, TILE, TILE + WORDS)
+        x = MARGIN + column * (self._side + GAP)
+        y = MARGIN + line * (self._side + WORDS + GAP) - self.verticalScrollBar().value()
+        return QRect(x, y, self._side, self._side + WORDS)
 
     def rows_in_sight(self) -> range:
         """Return the rows that are in sight, wholly or in part."""
-        top, height = self.verticalScrollBar().value() - MARGIN, TILE + WORDS + GAP
+        top, height = self.verticalScrollBar().value() - MARGIN, self._side + WORDS + GAP
         first = max(0, top // height) * self._columns
         last = ((top + self.viewport().height()) // height + 1) * self._columns
         return range(first, min(last, self._items.rowCount()))
@@ -118,8 +128,8 @@ class LibraryGrid(QListView):
         return self._items.index(row, 0) if row >= 0 else QModelIndex()
 
     def _row_at(self, point: QPoint) -> int:
-        line = (point.y() + self.verticalScrollBar().value() - MARGIN) // (TILE + WORDS + GAP)
-        column = (point.x() - MARGIN) // (TILE + self._gap)
+        line = (point.y() + self.verticalScrollBar().value() - MARGIN) // (self._side + WORDS + GAP)
+        column = (point.x() - MARGIN) // (self._side + GAP)
         row = line * self._columns + column
         if line < 0 or not 0 <= column < self._columns or row >= self._items.rowCount():
             return -1
@@ -156,7 +166,7 @@ class LibraryGrid(QListView):
         if row < 0:
             return self._items.index(0, 0)
         moves = QAbstractItemView.CursorAction
-        page = max(1, self.viewport().height() // (TILE + WORDS + GAP)) * self._columns
+        page = max(1, self.viewport().height() // (self._side + WORDS + GAP)) * self._columns
         steps = {
             moves.MoveLeft: -1,
             moves.MovePrevious: -1,
@@ -178,10 +188,10 @@ class LibraryGrid(QListView):
         """Choose what a rectangle of the viewport touches."""
         selection = QItemSelection()
         rect = rect.normalized()
-        offset, height = self.verticalScrollBar().value() - MARGIN, TILE + WORDS + GAP
+        offset, height = self.verticalScrollBar().value() - MARGIN, self._side + WORDS + GAP
         first, last = (rect.top() + offset) // height, (rect.bottom() + offset) // height
-        left = max(0, (rect.left() - MARGIN) // (TILE + self._gap))
-        right = min(self._columns - 1, (rect.right() - MARGIN) // (TILE + self._gap))
+        left = max(0, (rect.left() - MARGIN) // (self._side + GAP))
+        right = min(self._columns - 1, (rect.right() - MARGIN) // (self._side + GAP))
         count = self._items.rowCount()
         for line in range(max(0, first), last + 1):
             begin, end = line * self._columns + left, min(line * self._columns + right, count - 1)
@@ -208,11 +218,13 @@ class LibraryGrid(QListView):
         if not hasattr(self, "_items"):
             return
         width = self.viewport().width() - 2 * MARGIN
-        self._columns = max(1, (width + GAP) // (TILE + GAP))
-        spare = width - self._columns * TILE
-        self._gap = max(GAP, spare // (self._columns - 1)) if self._columns > 1 else GAP
+        self._columns = max(1, (width + GAP) // (NARROWEST + GAP))
+        side = max(48, (width + GAP) // self._columns - GAP)
+        if side != self._side:
+            self._side = side
+            self._drawn.clear()
         lines = -(-self._items.rowCount() // self._columns)
-        bar, height = self.verticalScrollBar(), TILE + WORDS + GAP
+        bar, height = self.verticalScrollBar(), self._side + WORDS + GAP
         bar.setSingleStep(height // 4)
         bar.setPageStep(max(height, self.viewport().height() - height // 2))
         bar.setRange(0, max(0, lines * height - GAP + 2 * MARGIN - self.viewport().height()))
@@ -224,11 +236,11 @@ class LibraryGrid(QListView):
         QAbstractItemView.resizeEvent(self, event)
         self.updateGeometries()
         if columns != self._columns:
-            self.verticalScrollBar().setValue(first // self._columns * (TILE + WORDS + GAP))
+            self.verticalScrollBar().setValue(first // self._columns * (self._side + WORDS + GAP))
 
     def sizeHint(self) -> QSize:
         """A few tiles."""
-        return QSize(3 * (TILE + GAP), 2 * (TILE + WORDS + GAP))
+        return QSize(3 * (NARROWEST + GAP), 2 * (NARROWEST + WORDS + GAP))
 
     # -- what is chosen --
 
@@ -267,7 +279,7 @@ class LibraryGrid(QListView):
         self.picked.emit()
 
     def _reset(self) -> None:
-        self._elided.clear()
+        self._drawn.clear()
         self._hovered = -1
         self.updateGeometries()
         self.verticalScrollBar().setValue(0)
@@ -275,45 +287,74 @@ class LibraryGrid(QListView):
 
     # -- drawing --
 
+    def _redraw(self) -> None:
+        self._drawn.clear()
+        self.viewport().update()
+
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the tiles in sight."""
         rows = self.rows_in_sight()
         self._items.need(rows.start, rows.stop - 1)
-        if len(self._elided) > 4000:
-            self._elided.clear()
-        font, small = QFont(self.font()), QFont(self.font())
-        small.setPixelSize(TYPE_SMALL)
-        metrics = QFontMetrics(font), QFontMetrics(small)
-        side = round(TILE * self.devicePixelRatioF())
         selection, current = self.selectionModel(), self.currentIndex().row()
+        some = selection.hasSelection()
         model = self._items
         with QPainter(self.viewport()) as painter:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             for row in rows:
                 rect = self.tile_rect(row)
-                chosen = selection.isSelected(model.index(row, 0))
                 item = model.item(row)
-                self._paint_picture(painter, QRect(rect.topLeft(), QSize(TILE, TILE)), item, side)
-                self._paint_frame(painter, rect, row, chosen=chosen, current=row == current)
-                if item:
-                    self._paint_words(painter, rect, item, (font, small), metrics)
+                if item is None:
+                    self._paint_empty(painter, QRect(rect.topLeft(), QSize(self._side, self._side)))
+                else:
+                    painter.drawPixmap(rect.topLeft(), self._tile(item))
+                chosen = some and selection.isSelected(model.index(row, 0))
+                if chosen or row in (current, self._hovered):
+                    self._paint_frame(painter, rect, row, chosen=chosen, current=row == current)
 
-    def _paint_picture(self, painter: QPainter, rect: QRect, item: Item | None, side: int) -> None:
+    def _tile(self, item: Item) -> QPixmap:
+        """Return a tile with its words, as it is drawn while nobody points at it."""
+        key = item.id, item.starred
+        drawn = self._drawn.get(key)
+        if drawn is not None:
+            self._drawn.move_to_end(key)
+            return drawn
+        scale = self.devicePixelRatioF()
+        picture = self.thumbnails.get(item, round(self._side * scale))
+        drawn = QPixmap(QSize(self._side, self._side + WORDS) * scale)
+        drawn.setDevicePixelRatio(scale)
+        drawn.fill(Qt.GlobalColor.transparent)
+        with QPainter(drawn) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            square = QRect(0, 0, self._side, self._side)
+            self._paint_picture(painter, square, item, picture)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(self._theme.colour("frame"), 1))
+            painter.drawRoundedRect(QRectF(square).adjusted(0.5, 0.5, -0.5, -0.5), RADIUS_SMALL, RADIUS_SMALL)
+            self._paint_words(painter, item)
+        if picture is not None:
+            self._drawn[key] = drawn
+            while len(self._drawn) > MAX_DRAWN:
+                self._drawn.popitem(last=False)
+        return drawn
+
+    def _paint_empty(self, painter: QPainter, rect: QRect) -> None:
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(self._theme.colour("sunken"))
+        painter.drawRoundedRect(rect, RADIUS_SMALL, RADIUS_SMALL)
+
+    def _paint_picture(self, painter: QPainter, rect: QRect, item: Item, pixmap: QPixmap | None) -> None:
         theme = self._theme
-        pixmap = self.thumbnails.get(item, side) if item else None
-        if pixmap is None or pixmap.isNull():
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(theme.colour("sunken"))
-            painter.drawRoundedRect(rect, RADIUS_SMALL, RADIUS_SMALL)
-            if pixmap is not None:
-                mark = icon_pixmap("warning", theme.palette.text_faint, 20, self.devicePixelRatioF())
-                painter.drawPixmap(rect.center() - QPoint(10, 20), mark)
-                painter.setPen(theme.colour("text_muted"))
-                below = QRect(rect.left(), rect.center().y() + 4, rect.width(), 20)
-                painter.drawText(below, int(Qt.AlignmentFlag.AlignCenter), self.tr("File is missing"))
-        else:
+        if pixmap is not None and not pixmap.isNull():
             painter.drawPixmap(rect, pixmap)
-        if item and item.starred:
+        else:
+            self._paint_empty(painter, rect)
+        if pixmap is not None and pixmap.isNull():
+            mark = icon_pixmap("warning", theme.palette.text_faint, 20, self.devicePixelRatioF())
+            painter.drawPixmap(rect.center() - QPoint(10, 20), mark)
+            painter.setPen(theme.colour("text_muted"))
+            below = QRect(rect.left(), rect.center().y() + 4, rect.width(), 20)
+            painter.drawText(below, int(Qt.AlignmentFlag.AlignCenter), self.tr("File is missing"))
+        if item.starred:
             shade = theme.colour("surface")
             shade.setAlphaF(0.86)
             painter.setPen(Qt.PenStyle.NoPen)
@@ -325,38 +366,29 @@ class LibraryGrid(QListView):
 
     def _paint_frame(self, painter: QPainter, rect: QRect, row: int, *, chosen: bool, current: bool) -> None:
         theme = self._theme
-        picture = QRectF(rect.left(), rect.top(), TILE, TILE)
+        picture = QRectF(rect.left(), rect.top(), self._side, self._side)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         if chosen:
             painter.setPen(QPen(theme.colour("accent"), 2.5))
             painter.drawRoundedRect(picture.adjusted(-1.5, -1.5, 1.5, 1.5), RADIUS_SMALL + 1, RADIUS_SMALL + 1)
-        else:
-            painter.setPen(QPen(theme.colour("text_faint" if row == self._hovered else "frame"), 1))
+        elif row == self._hovered:
+            painter.setPen(QPen(theme.colour("text_faint"), 1))
             painter.drawRoundedRect(picture.adjusted(0.5, 0.5, -0.5, -0.5), RADIUS_SMALL, RADIUS_SMALL)
         if current and self.hasFocus():
             painter.setPen(QPen(theme.colour("text"), 1, Qt.PenStyle.DotLine))
             painter.drawRoundedRect(picture.adjusted(3.5, 3.5, -3.5, -3.5), RADIUS_SMALL, RADIUS_SMALL)
 
-    def _paint_words(
-        self,
-        painter: QPainter,
-        rect: QRect,
-        item: Item,
-        fonts: tuple[QFont, QFont],
-        metrics: tuple[QFontMetrics, QFontMetrics],
-    ) -> None:
-        theme = self._theme
-        line = QRect(rect.left(), rect.top() + TILE + 2, TILE, 18)
+    def _paint_words(self, painter: QPainter, item: Item) -> None:
+        small = QFont(self.font())
+        small.setPixelSize(TYPE_SMALL)
+        line = QRect(0, self._side + 2, self._side, 18)
         flags = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextSingleLine)
-        for number, (text, colour) in enumerate(((item.title, "text"), (item.note, "text_muted"))):
-            key = text, bool(number)
-            shown = self._elided.get(key)
-            if shown is None:
-                # A prompt may have a thousand characters; no more of them fit than this.
-                shown = metrics[number].elidedText(text[:120], Qt.TextElideMode.ElideRight, TILE)
-                self._elided[key] = shown
-            painter.setFont(fonts[number])
-            painter.setPen(theme.colour(colour))
+        lines = ((item.title, self.font(), "text"), (item.note, small, "text_muted"))
+        for number, (text, font, colour) in enumerate(lines):
+            # A prompt may have a thousand characters; no more of them fit than this.
+            shown = QFontMetrics(font).elidedText(text[:120], Qt.TextElideMode.ElideRight, self._side)
+            painter.setFont(font)
+            painter.setPen(self._theme.colour(colour))
             painter.drawText(line.translated(0, 17 * number), flags, shown)
 
     # -- hands --
@@ -422,7 +454,7 @@ class LibraryGrid(QListView):
         mime.setUrls([QUrl.fromLocalFile(str(item.picture)) for item in items])
         drag = QDrag(self)
         drag.setMimeData(mime)
-        pixmap = self.thumbnails.get(items[0], round(TILE * self.devicePixelRatioF()))
+        pixmap = self.thumbnails.get(items[0], round(self._side * self.devicePixelRatioF()))
         if pixmap is not None and not pixmap.isNull():
             drag.setPixmap(pixmap.scaled(96, 96, Qt.AspectRatioMode.KeepAspectRatio))
         drag.exec(Qt.DropAction.CopyAction)

@@ -215,7 +215,7 @@ def test_deleting_goes_to_a_trash_and_comes_back(rig: Rig) -> None:
     page.filters.show_kind(TRASH)
     settle(rig)
     assert len(shown(page)) == 2 and "trash" in page.facts.text()
-    assert page.grid.thumbnails.get(page.state.model.item(0), 132) is not None  # type: ignore[arg-type]
+    assert page.grid.thumbnails.get(page.state.model.item(0), page.grid.side) is not None  # type: ignore[arg-type]
     page.filters.clear()
     QTest.keyClick(rig.window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
     settle(rig)
@@ -305,7 +305,7 @@ def test_variations_are_drawn_once_and_found_again(rig: Rig) -> None:
     ("axis", "text", "reason"),
     [
         (Axis.PLACE, "nowhere", "neither coordinates"),
-        (Axis.PLACE, "91, 0", ""),
+        (Axis.PLACE, "91, 0", "Latitude"),
         (Axis.PROMPT, "  \n ", "no value"),
         (Axis.SEED, "1.5", "no number"),
         (Axis.SEED, "9" * 5000, "no number"),
