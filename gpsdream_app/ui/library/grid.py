@@ -282,7 +282,6 @@ class LibraryGrid(QListView):
         self._drawn.clear()
         self._hovered = -1
         self.updateGeometries()
-        self.verticalScrollBar().setValue(0)
         self.picked.emit()
 
     # -- drawing --

@@ -65,7 +65,6 @@ class LibraryPage(QFrame):
         self._theme, self._session, self._board = theme, session, board
         self.state: LibraryState = session.library_place
         self._here = False
-        self._fitted = False
         self._items: list[Item] = []
         self.setObjectName("panel")
         self.setMinimumWidth(SMALLEST)
@@ -140,6 +139,8 @@ class LibraryPage(QFrame):
         self.tools.narrow_asked.connect(self._narrow)
         self.tools.fit_asked.connect(lambda: state.bounds(self._fit))
         state.found.connect(self._show_found)
+        # New pictures come into the list while one looks at it; only another question begins at the top again.
+        state.query_changed.connect(self.grid.scrollToTop)
         state.facets_changed.connect(self._show_facets)
         state.clusters_changed.connect(self._show_clusters)
         state.stars_changed.connect(self._show_picked)
@@ -252,8 +253,6 @@ class LibraryPage(QFrame):
 
     def _show_found(self) -> None:
         self._show_facets()
-        if self._here and not self._fitted and self.state.model.rowCount():
-            self._fitted = True
 
     def _show_facets(self) -> None:
         state = self.state

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from gpsdream_app.domain.errors import Failure
@@ -169,10 +171,14 @@ class LibraryState(QObject):
         self._reader.run(self, library.facets, self._counted)
         self._map_due.start()
 
-    def _numbers_found(self, asked: int, numbers: object) -> None:
-        if asked == self._asked:
-            self.model.show_numbers(numbers)  # type: ignore[arg-type]
-            self.found.emit()
+    def _numbers_found(self, asked: int, numbers: NDArray[np.int64]) -> None:
+        if asked != self._asked:
+            return
+        if len(numbers) and np.array_equal(numbers, self.model.numbers):
+            self.model.refresh()  # what is chosen stays chosen
+        else:
+            self.model.show_numbers(numbers)
+        self.found.emit()
 
     def _lifts_found(self, asked: int, lifts: list[LiftResult]) -> None:
         if asked == self._asked:
