@@ -29,7 +29,6 @@ from gpsdream_app.ui.landmarks.mesh_scene import (
     ground_of,
     lamp_direction,
 )
-from gpsdream_app.ui.opengl import surface_format
 from gpsdream_app.ui.theme import Theme
 
 SAMPLES = 4
@@ -37,15 +36,17 @@ CLICK_PIXELS = 4  # a press and a release that lie so near each other are a clic
 LETTER = 0.16  # height of the N on the ground, as a share of the grid's half
 
 
-def _format() -> QSurfaceFormat:
-    """The program's format, if `prepare_opengl` was called."""
-    current = QSurfaceFormat.defaultFormat()
-    return current if current.version() >= (3, 2) else surface_format()
+class _Format(QSurfaceFormat):
+    """pyvistaqt sets the default format whenever a view is made, and Qt warns whenever that happens after the start:
+    the default stays what `prepare_opengl` made it."""
+
+    @staticmethod
+    def setDefaultFormat(_: QSurfaceFormat) -> None:
+        """Set nothing."""
 
 
-# pyvistaqt sets the default format whenever a view is made, and Qt warns of a default that changes under a context that
-# all of the program shares.
-rwi._default_format = _format
+if QSurfaceFormat.defaultFormat().version() >= (3, 2):
+    rwi.QSurfaceFormat = _Format
 
 
 class MeshCanvas(QtInteractor):  # type: ignore[misc]

@@ -235,8 +235,10 @@ class MeshModel(QObject):
                 self._running = False
                 if self._waiting and self.density is not None:
                     self._extract()
-                self.failed.emit(failure)
-                self.busy_changed.emit()
+                else:
+                    # The sentence comes last, so that it stays.
+                    self.busy_changed.emit()
+                    self.failed.emit(failure)
 
         self._background.run(self, work, arrived, failed, priority=2)
 

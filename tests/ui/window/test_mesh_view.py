@@ -23,6 +23,7 @@ from gpsdream_app.landmarks.collection import LandmarkPhoto
 from gpsdream_app.library.lifts import DENSITY_FILE, read_lift
 from gpsdream_app.library.paths import user_data_dir
 from gpsdream_app.ui.landmarks.export_dialog import ExportDialog
+from gpsdream_app.ui.landmarks.mesh_scene import Cut
 from gpsdream_app.ui.landmarks.mesh_turntable import PICTURES, MeshTurntable
 from gpsdream_app.ui.landmarks.mesh_view import MeshView, Tool
 from gpsdream_app.ui.opengl import SWITCH, opengl_works
@@ -50,6 +51,7 @@ def session() -> Iterator[Session]:
 @pytest.fixture
 def make_view(qtbot: QtBot, theme: Theme, session: Session) -> Iterator[Callable[..., MeshView]]:
     views: list[MeshView] = []
+    windows: list[QWidget] = []  # qtbot keeps none alive
 
     def make(result: LiftResult) -> MeshView:
         window = QWidget()
@@ -59,6 +61,7 @@ def make_view(qtbot: QtBot, theme: Theme, session: Session) -> Iterator[Callable
         window.show()
         qtbot.addWidget(window)
         views.append(view)
+        windows.append(window)
         view.show_lift(result)
         qtbot.waitUntil(lambda: view.pane.canvas is not None and view.pane.model.solid is not None, timeout=PATIENCE)
         return view
@@ -130,32 +133,40 @@ def test_each_mode_shows_something_else(view: MeshView, qtbot: QtBot) -> None:
     assert np.abs(looks[0] - looks[1]).mean() < 2.5
 
 
-def test_cutting_takes_a_part_away_and_closes_the_rest(view: MeshView) -> None:
-    whole = mesh_pixels(view)
+def test_cutting_takes_a_part_away_and_closes_the_rest(view: MeshView, qtbot: QtBot) -> None:
+    # The row of a tool takes room from the view, so it is open from the beginning.
     view.tools[Tool.CUT].click()
+    qtbot.wait(50)
+    view.pane.look()
     cut = mesh_pixels(view)
+    view.pane.show_cut(None)
+    whole = mesh_pixels(view)
     assert cut.sum() < 0.92 * whole.sum()
     glow = np.array([0xEE, 0xAC, 0x4A])
+    view.pane.show_cut((Cut.EAST, 0.5, False))
     view.pane.look(90.0, 5.0)
     shown = pixels(view.pane.picture())
     assert (np.abs(shown - glow).sum(axis=2) < 20).mean() > 0.02, "the cut is filled"
     view.tools[Tool.CUT].click()
-    view.pane.look()
-    assert mesh_pixels(view).sum() == pytest.approx(whole.sum(), rel=0.01)
+    assert view.pane.cut is None and view.drawer.isHidden()
 
 
-def test_two_clicks_measure_metres(view: MeshView) -> None:
+def test_two_clicks_measure_metres(view: MeshView, qtbot: QtBot) -> None:
     view.tools[Tool.MEASURE].click()
+    qtbot.wait(50)
     pane = view.pane
     pane.look(pane.front, 0.0)
     high = pane.model.solid.vertices[:, 2].max()
     nearest = pane.viewpoint.position[:2] / np.linalg.norm(pane.viewpoint.position[:2])
-    for up in (0.25, 0.75):
+    for number, up in enumerate((0.25, 0.75)):
         beside = pane.viewpoint.project(np.array([*(nearest * 4.0), up * high]), pane.height(), pane.width())
         QTest.mouseClick(pane.canvas, Qt.MouseButton.LeftButton, pos=QPoint(round(beside[0]), round(beside[1])))
-    assert len(pane.points) == 2
+        back = pane.viewpoint.project(pane.points[number], pane.height(), pane.width())
+        np.testing.assert_allclose(back[:2], beside[:2], atol=1.0)
+        assert back[2] < beside[2], "it is the side that one sees"
     length = float(np.linalg.norm(pane.points[1] - pane.points[0]))
-    assert length == pytest.approx(0.5 * high, rel=0.06)
+    # The wall is nearer than the axis, so the same angle takes in less of it.
+    assert 0.42 * high < length < 0.5 * high
     assert view.length.text().startswith(f"{length:.1f} m")
     QTest.keyClick(pane.canvas, Qt.Key.Key_Escape)
     assert pane.points == []
@@ -171,20 +182,23 @@ def test_the_threshold_is_extracted_live_and_saved(
     first = model.solid.size
     view.show_tool(Tool.SURFACE)
     assert not view.save.isEnabled()
-    for value in (40, 10, 96):  # faster than meshes come: only the last counts
+    for value in (40, 10, 90):  # faster than meshes come: only the last counts
         view.threshold.setValue(value)
-    qtbot.waitUntil(lambda: not model.busy and model.solid.share == pytest.approx(0.96), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not model.busy and model.solid.share == pytest.approx(0.9), timeout=PATIENCE)
     assert model.solid.size[0] < first[0]
     with qtbot.waitSignal(view.saved, timeout=PATIENCE):
         view.save.click()
     kept = read_lift(folder)
-    assert kept.threshold == pytest.approx(0.96) and kept.size == pytest.approx(model.solid.size)
+    assert kept.threshold == pytest.approx(0.9) and kept.size == pytest.approx(model.solid.size)
     again = trimesh.load(folder / "mesh.glb")
     assert max(again.extents) == pytest.approx(max(kept.size), rel=1e-3)
     view.threshold.setValue(50)
     qtbot.waitUntil(lambda: not model.busy and model.solid.share == pytest.approx(0.5), timeout=PATIENCE)
+    with qtbot.waitSignal(view.failed, timeout=PATIENCE):
+        view.threshold.setValue(99)
+    assert "no mesh" in view.facts.text() and model.solid.share == pytest.approx(0.5), "what stands there stays"
     view.back.click()
-    qtbot.waitUntil(lambda: not model.busy and model.solid.share == pytest.approx(0.96), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not model.busy and model.solid.share == pytest.approx(0.9), timeout=PATIENCE)
 
 
 def test_two_lifts_turn_together(view: MeshView, lifts: list[LiftResult], qtbot: QtBot) -> None:
