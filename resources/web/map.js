@@ -350,7 +350,13 @@
     async function showLandmarks({ url }) {
       landmarkCount += 1;
       const mine = landmarkCount;
-      const items = url ? await fetchJson(url) : [];
+      let items;
+      try {
+        items = url ? await fetchJson(url) : [];
+      } catch (error) {
+        if (mine === landmarkCount) throw error;
+        return; // others have taken their place in the meantime
+      }
       if (mine !== landmarkCount) return;
       landmarkItems = items;
       placeLandmarks();

@@ -17,6 +17,7 @@ from gpsdream_app.domain.lifts import DEFAULT_LANDMARK_MODEL, LiftMethod, LiftQu
 from gpsdream_app.domain.model_card import LANDMARKS, ModelCard
 from gpsdream_app.domain.requests import MAX_SEED
 from gpsdream_app.geo.azimuth import DEGREES_PER_BIN, place_at
+from gpsdream_app.library.lifts import MESH_FILE
 from gpsdream_app.library.model_folders import InstalledModel, list_models
 from gpsdream_app.ui.landmarks.book import LandmarkBook, Listed
 from gpsdream_app.ui.landmarks.lifts import LiftJob, Lifts
@@ -393,7 +394,7 @@ def read_footprint(result: LiftResult) -> Ring:
     from gpsdream_app.lifting.scale import Scale
 
     try:
-        scene = trimesh.load(Path(result.folder) / "mesh.glb", force="scene")
+        scene = trimesh.load_scene(Path(result.folder) / MESH_FILE)
         # The vertices themselves are east, north, up, in metres from the foot; only the node turns them.
         parts = [np.asarray(part.vertices, dtype=float) for part in scene.geometry.values()]
         vertices = np.concatenate(parts)
