@@ -325,6 +325,33 @@ def _add_export(commands: argparse._SubParsersAction[_Parser]) -> None:
     _add_json(out)  # type: ignore[arg-type]
 
 
+def _add_landmarks(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = commands.add_parser(
+        "landmarks",
+        help="landmarks and their photos",
+        description="List, add and remove landmarks; bring their photos to one framing, from which a model learns.",
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _add_json(actions.add_parser("list", help="the landmarks that can be chosen"))
+    add = actions.add_parser("add", help="add a landmark of one's own")
+    add.add_argument("name", metavar="NAME", help='as in a sentence after "A photo of"')
+    add.add_argument("--place", metavar="LAT,LON", required=True, help="coordinates of its foot")
+    add.add_argument("--height", type=_number, metavar="METRES", help="of its top above the ground")
+    add.add_argument("--photos", metavar="DIR", help="folder of photos of it")
+    add.add_argument("--masks", metavar="DIR", help="folder of masks of these photos: PNGs of the same names")
+    _add_json(add)
+    remove = actions.add_parser("remove", help="remove a landmark of one's own; its photos stay")
+    remove.add_argument("id", metavar="ID", help="as `list` shows it")
+    _add_json(remove)
+    frame = actions.add_parser("frame", help="bring photos of landmarks to one framing")
+    frame.add_argument("--landmark", metavar="ID", nargs="+", action="extend", help="only these")
+    frame.add_argument("--photos", metavar="DIR", help="folder of photos (each landmark's own)")
+    frame.add_argument("--masks", metavar="DIR", help="folder of masks (each landmark's own)")
+    frame.add_argument("--side", type=_whole_number, default=96, metavar="PIXELS", help="of the views (96)")
+    frame.add_argument("--out", metavar="DIR", required=True, help="folder for views.json and pixels.bin")
+    _add_json(frame)
+
+
 def _add_regions(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser = commands.add_parser(
         "regions",
@@ -440,6 +467,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_walk(commands)
     _add_lift(commands)
     _add_export(commands)
+    _add_landmarks(commands)
     _add_regions(commands)
     _add_photos(commands)
     commands.add_parser("train", help="train a model from a folder of geotagged photos", add_help=False)

@@ -22,6 +22,7 @@ GPS_ERROR = 5.0  # metres, root mean square of a phone's place under open sky
 COMPASS_ERROR = 4.0  # degrees, standard deviation of a phone's compass
 MAGNETIC_ERROR = 15.0  # degrees: what a heading from magnetic north, or from an unknown one, may be off
 LENS_ERROR = 0.29  # mm, standard deviation of a focal length that was rounded to a whole number
+MASKS = "masks"  # the folder beside photos in which their masks lie, unless another one is named
 FARTHEST = 20.0  # heights: a photo from farther off is not of the landmark
 LONGEST_REACH = 5000.0  # metres
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".heic", ".heif", ".avif"})
@@ -186,7 +187,7 @@ def _bearing(record: PhotoRecord, which: Landmark) -> float:
 
 
 def records_in(folder: Path) -> tuple[list[PhotoRecord], list[LeftOut]]:
-    """Read the photos of a folder and its subfolders, without a catalogue.
+    """Read the photos of a folder and its subfolders, without a catalogue; masks and what is hidden are left out.
 
     Returns:
         The photos that have a place, by path, and the files that cannot be used.
@@ -201,7 +202,10 @@ def records_in(folder: Path) -> tuple[list[PhotoRecord], list[LeftOut]]:
     records: list[PhotoRecord] = []
     left_out: list[LeftOut] = []
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in SUFFIXES or not path.is_file() or path.name.startswith("."):
+        inside = path.relative_to(folder).parts
+        if path.suffix.lower() not in SUFFIXES or any(part.startswith(".") for part in inside) or not path.is_file():
+            continue
+        if MASKS in inside[:-1] or path.name.endswith(".mask.png"):
             continue
         outcome, record = read_photo(path)
         if record is None:

@@ -398,21 +398,17 @@ def _width_distance(outline: Outline, plan: Plan, gps: float, gps_sigma: float) 
     return gps * math.exp(share * off), gps_sigma * sigma / math.hypot(gps_sigma, sigma)
 
 
-def solve_all(
-    outlines: Sequence[Outline], which: Landmark, height: float | None = None, rounds: int = 4
-) -> tuple[Plan, Plan]:
+def solve_all(outlines: Sequence[Outline], height: float, rounds: int = 4) -> tuple[Plan, Plan]:
     """Find the cameras of all photos of a landmark, and its plan, from each other in turns.
 
     Args:
         outlines: of the photos; solved in place.
-        which: the landmark.
-        height: in metres; None takes the landmark's.
+        height: of the landmark in metres.
         rounds: how often.
 
     Returns:
         The plan of the whole, and that of its top.
     """
-    tall = height or which.height
     plan = top_plan = Plan.unknown()
     for outline in outlines:
         photo = outline.photo
@@ -421,7 +417,7 @@ def solve_all(
         outline.distance = photo.distance
     for _ in range(rounds):
         for outline in outlines:
-            solve(outline, tall, plan, top_plan)
+            solve(outline, height, plan, top_plan)
         azimuths, distances = _column(outlines, "azimuth"), _column(outlines, "distance")
         # From the yaw of now to the one that place and compass give.
         shifts, sigmas = np.array([_stated(outline) for outline in outlines]).T
@@ -442,7 +438,7 @@ def solve_all(
             _column(outlines, "yaw_sigma")[far],
         )
     for outline in outlines:
-        solve(outline, tall, plan, top_plan, by_width=True)
+        solve(outline, height, plan, top_plan, by_width=True)
     return plan, top_plan
 
 
@@ -664,7 +660,7 @@ class Report:
         return said + [f"{count} left out: {why}" for why, count in reasons.most_common()]
 
 
-def outlines_of(which: Landmark, photos: Sequence[LandmarkPhoto], masks: Path) -> tuple[list[Outline], list[LeftOut]]:
+def outlines_of(photos: Sequence[LandmarkPhoto], masks: Path) -> tuple[list[Outline], list[LeftOut]]:
     """Read the masks of a landmark's photos; those that do not fit come back with the reason."""
     outlines, left_out = [], []
     for photo in photos:
@@ -694,6 +690,23 @@ def view_of(outline: Outline, crop: Crop, which: Landmark, height: float) -> dic
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The photos of one landmark.
+
+    Attributes:
+        landmark: which.
+        photos: of it.
+        masks: folder of their masks.
+        height_known: if not, the height is told from the photos.
+    """
+
+    landmark: Landmark
+    photos: Sequence[LandmarkPhoto]
+    masks: Path
+    height_known: bool = True
+
+
 def frame_photos(
     landmarks: Sequence[Landmark],
     photos: Path | Sequence[PhotoRecord],
@@ -701,7 +714,27 @@ def frame_photos(
     out: Path,
     side: int = 96,
     *,
-    unknown_heights: Sequence[str] = (),
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Frame the photos of some landmarks in one folder; each photo goes to the landmark that it shows.
+
+    Args:
+        landmarks: to frame.
+        photos: a folder, or records of the photo catalogue.
+        masks: folder of the masks, PNGs of the photos' stems.
+        out, side, progress: as for `frame_sources`, which also says what is written and raised.
+    """
+    records, left_out = records_in(photos) if isinstance(photos, Path) else (list(photos), [])
+    sources = [Source(which, photos_of(which, records, landmarks), masks) for which in landmarks]
+    report = frame_sources(sources, out, side, progress=progress)
+    return replace(report, left_out=[*left_out, *report.left_out])
+
+
+def frame_sources(
+    sources: Sequence[Source],
+    out: Path,
+    side: int = 96,
+    *,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Frame all photos of some landmarks, and write them as one folder.
@@ -712,12 +745,9 @@ def frame_photos(
     mask.
 
     Args:
-        landmarks: to frame.
-        photos: a folder, or records of the photo catalogue.
-        masks: folder of the masks, PNGs of the photos' stems.
+        sources: the photos.
         out: folder to write; a former one is replaced file by file.
         side: of the views in pixels, 16 to 1024.
-        unknown_heights: ids of landmarks whose height shall be told from the photos.
         progress: told how many of how many views are written.
 
     Raises:
@@ -725,17 +755,18 @@ def frame_photos(
     """
     if not 16 <= side <= 1024:
         raise GPSDreamError(ErrorKind.BAD_REQUEST, f"Framed views are 16 to 1,024 pixels wide, not {side}.")
-    records, left_out = records_in(photos) if isinstance(photos, Path) else (list(photos), [])
+    left_out: list[LeftOut] = []
     planned: list[tuple[Outline, Crop, Landmark, float]] = []
     counts: dict[str, int] = {}
     framings: dict[str, Framing] = {}
-    for which in landmarks:
-        outlines, unfit = outlines_of(which, photos_of(which, records, landmarks), masks)
+    for source in sources:
+        which = source.landmark
+        outlines, unfit = outlines_of(source.photos, source.masks)
         left_out += unfit
         if not outlines:
             continue
-        height = height_of(outlines) if which.id in unknown_heights else which.height
-        plan, top_plan = solve_all(outlines, which, height)
+        height = which.height if source.height_known else height_of(outlines)
+        plan, top_plan = solve_all(outlines, height)
         framings[which.id] = framing_of(plan, height)
         crops = [crop_of(outline, height, plan, top_plan, framings[which.id]) for outline in outlines]
         planned += [(outline, crop, which, height) for outline, crop in zip(outlines, crops, strict=True)]
