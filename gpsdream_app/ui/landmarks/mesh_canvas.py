@@ -41,7 +41,7 @@ class _Format(QSurfaceFormat):
     the default stays what `prepare_opengl` made it."""
 
     @staticmethod
-    def setDefaultFormat(_: QSurfaceFormat) -> None:
+    def setDefaultFormat(_: object) -> None:
         """Set nothing."""
 
 
