@@ -186,9 +186,9 @@ def page(data: Mapping[str, Any], shown: Shown) -> str:
 
 def _image(image: Image.Image, label: str) -> str:
     buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, "JPEG", quality=86)
+    image.convert("RGB").save(buffer, "WEBP", quality=80, method=6)
     text = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return f'<img alt="{escape(label)}" src="data:image/jpeg;base64,{text}">'
+    return f'<img alt="{escape(label)}" src="data:image/webp;base64,{text}">'
 
 
 def shortened(text: str, most: int = 64) -> str:
