@@ -173,7 +173,7 @@ def write_export(
             if stop is not None and stop.is_set():
                 raise _Stopped
             yield picture
-            if told is not None:
+            if told is not None and not (stop is not None and stop.is_set()):
                 told(number / count)
 
     try:
@@ -316,6 +316,7 @@ class ExportDialog(QDialog):
             out = out.with_name(out.name + self.wish.suffix)
         self._session.settings.save_folder = out.parent
         stop = self._stop = Event()
+        self.destroyed.connect(stop.set)  # by whatever end the dialog comes to
         wish, mesh, standing, told = self.wish, solid.mesh, self._model.standing, self.progressed.emit
         paper = self._theme.colour("sunken")
         background = paper.redF(), paper.greenF(), paper.blueF()

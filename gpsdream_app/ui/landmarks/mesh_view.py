@@ -286,7 +286,9 @@ class MeshView(QWidget):
         self._tell()
 
     def shut(self) -> None:
-        """Let go of OpenGL, before the window goes."""
+        """Let go of OpenGL, and of what is being written, before the window goes."""
+        if self._dialog is not None:
+            self._dialog.close()
         for pane in self.panes:
             pane.shut()
 
