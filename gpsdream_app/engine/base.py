@@ -1,7 +1,7 @@
 """What every engine offers, and the queues that the real and the scripted engine share. No torch here.
 
 There are two lanes: one for whatever draws or looks, and one for lifts, which take minutes. Each does one job at a
-time; a lift goes on beside a drawing, and gives way to it.
+time; a lift goes on beside a drawing, and gives way to it. What waits can be put in another order or held back.
 """
 
 from __future__ import annotations
@@ -96,6 +96,34 @@ class Engine(ABC):
         """End every job, waiting and running; lifts as well."""
 
     @abstractmethod
+    def cancel_waiting(self) -> None:
+        """End every job that waits; those that are being done go on."""
+
+    @abstractmethod
+    def move(self, job_id: str, before: str | None) -> None:
+        """Give a waiting job another place among those of its sort; `Queued` tells the new positions.
+
+        Args:
+            job_id: the job; one that does not wait is left as it is.
+            before: the job that it comes before. None puts it last; one that waits no more puts it first.
+        """
+
+    @property
+    @abstractmethod
+    def held(self) -> bool:
+        """Whether waiting jobs are held back."""
+
+    @abstractmethod
+    def hold(self) -> None:
+        """Begin no waiting job any more; what is being done goes on. Explanations are begun all the same: somebody
+        looks at the picture and waits for the answer.
+        """
+
+    @abstractmethod
+    def release(self) -> None:
+        """Go on with the waiting jobs after `hold`."""
+
+    @abstractmethod
     def pause(self, job_id: str) -> None:
         """Have a lift wait. `Paused` tells that it does, its state on the disk. A waiting lift begins paused; other
         jobs are left as they are.
@@ -182,6 +210,11 @@ class Job:
         """Whether it belongs to the lane of lifts."""
         return isinstance(self.request, LiftRequest)
 
+    @property
+    def is_question(self) -> bool:
+        """Whether somebody waits for the answer, and it is no work to be put off."""
+        return isinstance(self.request, ExplainRequest)
+
 
 @dataclass(slots=True)
 class Lane:
@@ -214,6 +247,7 @@ class QueueEngine(Engine):
         self._seq = 0
         self._drawing, self._lifting = Lane(), Lane()
         self._closed = False
+        self._held = False
         self._listeners: list[Listener] = []
         self._outbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._teller: threading.Thread | None = None
@@ -293,6 +327,44 @@ class QueueEngine(Engine):
                 if lane.current:
                     self.cancel(lane.current.job_id)
 
+    def cancel_waiting(self) -> None:
+        """End every job that waits; those that are being done go on."""
+        with self._lock:
+            for lane in self._lanes:
+                for job_id in reversed(list(lane.waiting)):
+                    self.cancel(job_id)
+
+    def move(self, job_id: str, before: str | None) -> None:
+        """Give a waiting job another place among those of its sort."""
+        with self._lock:
+            for lane in self._lanes:
+                if job_id not in lane.waiting or job_id == before:
+                    continue
+                old = list(lane.waiting)
+                new = [other for other in old if other != job_id]
+                place = len(new) if before is None else new.index(before) if before in new else 0
+                new.insert(place, job_id)
+                lane.waiting = {other: lane.waiting[other] for other in new}
+                for position, (was, other) in enumerate(zip(old, new, strict=True)):
+                    if was != other:
+                        self._emit(Queued(job_id=other, position=position))
+
+    @property
+    def held(self) -> bool:
+        """Whether waiting jobs are held back."""
+        return self._held
+
+    def hold(self) -> None:
+        """Begin no waiting job any more; what is being done goes on."""
+        with self._lock:
+            self._held = True
+
+    def release(self) -> None:
+        """Go on with the waiting jobs after `hold`."""
+        with self._lock:
+            self._held = False
+            self._advance()
+
     def pause(self, job_id: str) -> None:
         """Have a lift wait."""
         self._pause_or_not(job_id, True)
@@ -343,9 +415,12 @@ class QueueEngine(Engine):
         """Begin the next job of every lane that has one and does nothing."""
         with self._lock:
             for lane in self._lanes:
-                if lane.current or not lane.waiting or self._closed or not self._can_begin():
+                if lane.current or self._closed or not self._can_begin():
                     continue
-                job = lane.waiting.pop(next(iter(lane.waiting)))
+                job = next((job for job in lane.waiting.values() if not self._held or job.is_question), None)
+                if job is None:
+                    continue
+                del lane.waiting[job.job_id]
                 lane.current = job
                 self._tell_positions(lane, 0)
                 self._begin(job)
