@@ -256,7 +256,9 @@ class StoredQueue:
                 "DELETE FROM jobs WHERE state IN (?, ?, ?) AND changed < ?",
                 (StoredState.DONE, StoredState.CANCELLED, StoredState.FAILED, limit),
             )
-            connection.execute("DELETE FROM endings WHERE owner NOT IN (SELECT owner FROM jobs)")
+            connection.execute(
+                "DELETE FROM endings WHERE owner = ? OR owner NOT IN (SELECT owner FROM jobs)", (self._owner,)
+            )
         mine = "AND owner = ?2"
         return Recovered(
             tuple(self._read(mine, (StoredState.INTERRUPTED,), self._owner)),
@@ -381,7 +383,7 @@ def _is_running(owner: str) -> bool:
     try:
         process = psutil.Process(int(number))
         # A clock that is put right moves the beginning of a process a little.
-        same = abs(process.create_time() - float(began)) < CLOCK_SECONDS
+        same: bool = abs(process.create_time() - float(began)) < CLOCK_SECONDS
         return same and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.Error, ValueError, OverflowError):
         return False

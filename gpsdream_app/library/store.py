@@ -541,6 +541,15 @@ class Library:
             found.append(RecordedJob(job_id, request, JobState(state), asked, changed))
         return found
 
+    def drawn_by(self, job_id: str) -> list[PictureRequest]:
+        """Return what draws each picture that a job has finished, those in the trash included."""
+        rows = self._read("SELECT data FROM results WHERE job_id = ?", _text(job_id))
+        found = []
+        for (data,) in rows:
+            with contextlib.suppress(GPSDreamError, ValueError):
+                found.append(_result(data).request)
+        return found
+
     # -- inside --
 
     @property

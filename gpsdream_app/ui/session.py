@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
-from PySide6.QtCore import QObject, QSize, Qt, Signal
+from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QImageReader
 
 from gpsdream_app.domain.errors import ErrorKind, Failure, GPSDreamError
@@ -27,6 +27,7 @@ from gpsdream_app.domain.events import (
     Started,
     Step,
 )
+from gpsdream_app.domain.lifts import LiftRequest
 from gpsdream_app.domain.model_card import PLACES, ModelCard
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.domain.results import Result
@@ -38,7 +39,8 @@ from gpsdream_app.geo.gazetteer import Gazetteer, Hit
 from gpsdream_app.library.model_folders import InstalledModel, find_model, list_models, read_card
 from gpsdream_app.library.paths import library_path, pictures_dir
 from gpsdream_app.library.picture_metadata import parameters_text, read_png, save_png
-from gpsdream_app.library.store import JobState, Library
+from gpsdream_app.library.queue import KeptRequest
+from gpsdream_app.library.store import JobState, Library, RecordedJob
 from gpsdream_app.ui.background import Background
 from gpsdream_app.ui.desktop import show_in_folder
 from gpsdream_app.ui.engine_bridge import EngineBridge
@@ -47,6 +49,7 @@ from gpsdream_app.ui.film import FilmModel
 from gpsdream_app.ui.job_queue import JobQueue, QueuedJob, QueueRequest
 from gpsdream_app.ui.measuring import Measuring
 from gpsdream_app.ui.phrases import coordinates_text, first_upper
+from gpsdream_app.ui.queue_keeper import QueueKeeper
 from gpsdream_app.ui.settings import Settings
 from gpsdream_app.ui.state import FormState
 
@@ -60,8 +63,8 @@ log = logging.getLogger(__name__)
 PAGE = 200  # results that are read from the library at once
 EXAMPLES = 3
 PLACE_ZOOM = 16.5
+SETTINGS_MILLISECONDS = 1000
 DEFAULT_CITY = "manhattan"
-ENDINGS = {Finished: JobState.DONE, Failed: JobState.FAILED, Cancelled: JobState.CANCELLED}
 
 
 class Tone(StrEnum):
@@ -113,7 +116,7 @@ class _Model:
 class _Opened:
     library: Library
     results: list[Result]
-    interrupted: list[GenerateRequest]
+    interrupted: list[RecordedJob]
     rebuilt: bool
 
 
@@ -175,6 +178,9 @@ class Session(QObject):
         self.bridge = EngineBridge(engine, self)
         self.why = Explainer(self.bridge, self.background, self)
         self.measuring = Measuring(self.background, parent=self)
+        self.keeper = QueueKeeper(self)
+        self.keeper.left_over.connect(self._tell_of_interrupted)
+        self.keeper.discarded.connect(self._tell_of_discarded)
         self.card: ModelCard | None = None
         self.city: CityMap | None = None
         self.installed: list[InstalledModel] = []
@@ -195,6 +201,12 @@ class Session(QObject):
         self._landmarks: Landmarks | None = None
         self._library_place: LibraryState | None = None
         self._closed = False
+        # Whatever changes is on the disk soon, and a map that is being moved does not write at every step.
+        self._settings_due = QTimer(self)
+        self._settings_due.setSingleShot(True)
+        self._settings_due.setInterval(SETTINGS_MILLISECONDS)
+        self._settings_due.timeout.connect(lambda: self._writer.run(self, settings.write, failed=self.notify_failure))
+        settings.on_change = self._settings_due.start
         if model:
             self.form.model = model
         place = settings.place
@@ -212,6 +224,7 @@ class Session(QObject):
         self.background.run(self, engine.start, failed=self._engine_failed, priority=3)
         self._load_city(self._asked_city or DEFAULT_CITY)
         self.use_model(self.form.model)
+        self.keeper.open()
         self.background.run(self, _open_library, self._library_opened, self._library_failed)
 
     def close(self, timeout: float = 3.0) -> None:
@@ -223,6 +236,8 @@ class Session(QObject):
         if self._closed:
             return
         self._closed = True
+        self.settings.on_change = None
+        self._settings_due.stop()
         self.settings.place = self.form.place
         if self._neighbourhoods:
             self._neighbourhoods.close()
@@ -230,16 +245,12 @@ class Session(QObject):
             self._landmarks.close()
         if self._library_place:
             self._library_place.close()
-        self.settings.save()
         self.measuring.close()
         self.bridge.close(timeout)
         self.background.close()
         self._writer.close()
+        self.keeper.close()
         if self._library:
-            with suppress(GPSDreamError):
-                for job in self.queue.jobs:
-                    if job.single:
-                        self._library.record_job(job.single, job.job_id, JobState.CANCELLED)
             self._library.close()
 
     @property
@@ -248,7 +259,7 @@ class Session(QObject):
         places = self._neighbourhoods.pending if self._neighbourhoods else 0
         places += self._landmarks.pending if self._landmarks else 0
         places += self._library_place.pending if self._library_place else 0
-        return self.background.pending + self._writer.pending + places
+        return self.background.pending + self._writer.pending + self.keeper.pending + places
 
     # -- model and city --
 
@@ -390,10 +401,10 @@ class Session(QObject):
             return ""
         return self.submit(request)
 
-    def submit(self, request: GenerateRequest) -> str:
+    def submit(self, request: GenerateRequest, job_id: str = "") -> str:
         """Put a request in the queue. Returns the job's id, empty if the engine does not take it."""
         self.why.leave()
-        job_id = self.bridge.new_job_id()
+        job_id = job_id or self.bridge.new_job_id()
         self.queue.add(job_id, request)
         try:
             self.bridge.submit(request, job_id)
@@ -404,8 +415,37 @@ class Session(QObject):
         if self.notice and self.notice.tone is Tone.ERROR:
             self.dismiss()
         self._set_following(True)
-        self._record(request, job_id, JobState.QUEUED)
+        self.keeper.added(job_id, request)
+        self._say_that_it_waits()
         return job_id
+
+    def submit_again(self, job_id: str, request: KeptRequest, title: str) -> bool:
+        """Put a job of before, or what is left of it, in the queue. Returns whether the engine takes it."""
+        before = self.queue.take_over(job_id)
+        if isinstance(request, GenerateRequest):
+            taken = bool(self.submit(request, job_id))
+        else:
+            try:
+                taken = bool(self.submit_job(request, title, job_id))
+            except GPSDreamError as error:
+                self.notify_failure(error.failure)
+                taken = False
+            if taken and isinstance(request, LiftRequest):
+                self.landmarks.lifts.follow(job_id, request)
+        if not taken:
+            self.queue.put_over(*before)
+        return taken
+
+    def _say_that_it_waits(self) -> None:
+        if self.queue.held and len(self.queue.waiting):
+            self.notify(
+                Notice(
+                    Tone.HINT,
+                    self.tr("The queue is paused, so this waits."),
+                    action=self.tr("Go on"),
+                    call=lambda: self.keeper.hold(False),
+                )
+            )
 
     # -- regions, walks and what else draws many places at once --
 
@@ -439,12 +479,13 @@ class Session(QObject):
             self._library_place = LibraryState(self, self)
         return self._library_place
 
-    def submit_job(self, request: QueueRequest, title: str) -> str:
+    def submit_job(self, request: QueueRequest, title: str, job_id: str = "") -> str:
         """Put a job in the queue whose events go to the Neighbourhoods or the Landmarks.
 
         Args:
             request: what to do.
             title: what the queue calls it.
+            job_id: of a job of before that is put there again; a new one if empty.
 
         Returns:
             The job's id.
@@ -452,7 +493,7 @@ class Session(QObject):
         Raises:
             GPSDreamError: if the engine does not take it.
         """
-        job_id = self.bridge.new_job_id()
+        job_id = job_id or self.bridge.new_job_id()
         self.queue.add(job_id, request, title)
         try:
             self.bridge.submit(request, job_id)
@@ -461,6 +502,8 @@ class Session(QObject):
             raise
         if self.notice and self.notice.tone is Tone.ERROR:
             self.dismiss()
+        self.keeper.added(job_id, request, title)
+        self._say_that_it_waits()
         return job_id
 
     def keep(self, result: Result, done: Callable[[QImage], None]) -> None:
@@ -503,6 +546,10 @@ class Session(QObject):
             self.queue.mark_stopping(job.job_id)
         self.bridge.engine.cancel_all()
 
+    def cancel_waiting(self) -> None:
+        """End every job that waits; what is being done goes on."""
+        self.bridge.engine.cancel_waiting()
+
     def follow(self) -> None:
         """Show the picture that is being drawn again, after another one was looked at."""
         self.why.leave()
@@ -524,15 +571,17 @@ class Session(QObject):
         job = self.queue.handle(event)
         if job is None:
             return
+        self.keeper.follow(event, job)
         request = job.single
         if request is None:
-            if not (self._neighbourhoods and self._neighbourhoods.handle(event)) and self._landmarks:
-                self._landmarks.handle(event)
+            taken = bool(self._neighbourhoods and self._neighbourhoods.handle(event))
+            taken = taken or bool(self._landmarks and self._landmarks.handle(event))
+            if not taken and isinstance(event, PictureFinished):
+                self.keep(event.result, lambda image: None)  # of a job that was resumed after a start
             return
         match event:
             case Started():
                 self.film.show_drawing(request.place, 0.0)
-                self._record(request, job.job_id, JobState.RUNNING)
             case Step():
                 self._stepped(event, job, request)
             case PictureFinished():
@@ -577,14 +626,10 @@ class Session(QObject):
         if current is None or current.single is None:
             self.film.hide_drawing()
         if isinstance(event, Failed):
-            self.notify_failure(event.failure, self.tr("Draw again"), lambda: self._again(request))
+            self.notify_failure(event.failure, self.tr("Draw again"), lambda: self.keeper.resume(job.job_id))
         if not isinstance(event, Finished) and self._following:
             # The half-drawn picture gives way to the last whole one.
             self._show(self.shown)
-        self._record(request, job.job_id, ENDINGS[type(event)])
-
-    def _again(self, request: GenerateRequest) -> None:
-        self.submit(request)
 
     def _engine_changed(self, event: EngineChanged) -> None:
         self.engine_state = event.state
@@ -613,11 +658,6 @@ class Session(QObject):
             self.tr("Start it again"),
             lambda: self.background.run(self, engine.start, failed=self._engine_failed),
         )
-
-    def _record(self, request: GenerateRequest, job_id: str, state: JobState) -> None:
-        library = self._library
-        if library:
-            self._writer.run(self, lambda: library.record_job(request, job_id, state))
 
     # -- how good the model is --
 
@@ -794,25 +834,26 @@ class Session(QObject):
         if opened.rebuilt:
             text = self.tr("The library's file was damaged. It was built again from the pictures.")
             self.notify(Notice(Tone.HINT, text))
-        elif opened.interrupted:
-            requests = opened.interrupted
-            text = self.tr("GPSDream ended before it had drawn everything: {0}.").format(
-                self.tr("one drawing is missing")
-                if len(requests) == 1
-                else self.tr("{0} drawings are missing").format(len(requests))
-            )
-            self.notify(Notice(Tone.HINT, text, "", self.tr("Draw now"), lambda: self._resume(requests)))
+        self.keeper.take_in(opened.interrupted)
 
-    def _resume(self, requests: list[GenerateRequest]) -> None:
-        self.dismiss()
-        for request in requests:
-            self.submit(request)
+    def _tell_of_interrupted(self, jobs: list[QueuedJob], crashed: bool) -> None:
+        left = self.tr("one job is not finished") if len(jobs) == 1 else self.tr("{0} jobs are not finished")
+        text = self.tr("GPSDream ended unexpectedly: {0}.") if crashed else self.tr("From last time {0}.")
+        hint = self.tr("The queue is paused. It lists what can be resumed or discarded.")
+        text = text.format(left.format(len(jobs)))
+        self.notify(Notice(Tone.HINT, text, hint, self.tr("Resume"), self.keeper.resume_all))
+
+    def _tell_of_discarded(self, jobs: list[QueuedJob]) -> None:
+        text = self.tr("One job was discarded.") if len(jobs) == 1 else self.tr("{0} jobs were discarded.")
+        undo = self.tr("Undo")
+        self.notify(Notice(Tone.PLAIN, text.format(len(jobs)), "", undo, lambda: self.keeper.bring_back(jobs)))
 
     def _first_shown(self, image: QImage, result: Result) -> None:
         if self.shown is None and not self.queue:
             self._show(Shown(image, result, single_request(result)))
 
     def _adopted(self, added: list[Result]) -> None:
+        self.keeper.settle()
         if not added:
             return
         # Pictures that came into the strip, or left it, while the folder was being read stay as they are.
@@ -906,8 +947,7 @@ def _open_library() -> _Opened:
     interrupted = library.jobs(JobState.QUEUED, JobState.RUNNING)
     for job in interrupted:
         library.record_job(job.request, job.job_id, JobState.CANCELLED)
-    requests = [job.request for job in interrupted if isinstance(job.request, GenerateRequest)]
-    return _Opened(library, library.recent(PAGE), requests, library.set_aside is not None)
+    return _Opened(library, library.recent(PAGE), interrupted, library.set_aside is not None)
 
 
 def single_request(result: Result) -> GenerateRequest:

@@ -234,6 +234,11 @@ class Lifts(QObject):
         self.changed.emit(request.landmark.id)
         return job
 
+    def follow(self, job_id: str, request: LiftRequest) -> None:
+        """Take in a lift of before that somebody has put in the queue again."""
+        self._jobs[job_id] = LiftJob(job_id, request, self)
+        self.changed.emit(request.landmark.id)
+
     def handle(self, event: Event) -> bool:
         """Take an event of the engine; returns whether it belongs to a lift."""
         job = self._jobs.get(event.job_id)

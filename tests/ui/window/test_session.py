@@ -17,6 +17,7 @@ from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.engine.fake import FakeEngine, Script
 from gpsdream_app.library.paths import library_path, models_dir, pictures_dir, user_data_dir
 from gpsdream_app.library.picture_metadata import read_png, save_png
+from gpsdream_app.library.queue import FILE_NAME, StoredQueue, StoredState
 from gpsdream_app.library.store import JobState, Library
 from gpsdream_app.ui.session import Session, Tone
 from gpsdream_app.ui.settings import Settings
@@ -87,8 +88,10 @@ def test_a_drawn_picture_is_on_the_disk_in_the_library_and_in_the_strip(session:
     session.close()
     library = Library(library_path())
     assert {result.id for result in library.recent(9)} == {result.id for result in results}
-    assert [job.state for job in library.jobs()] == [JobState.DONE]
     library.close()
+    queue = StoredQueue(user_data_dir() / FILE_NAME)
+    assert [job.state for job in queue.jobs()] == [StoredState.DONE]
+    queue.close()
 
 
 def test_the_next_session_finds_the_pictures_again(make_session: MakeSession, idle: Idle) -> None:
@@ -457,23 +460,26 @@ def test_what_a_lost_session_left_undrawn_is_offered_again(make_session: MakeSes
     library.close()
     session = make_session()
     assert session.notice is not None
-    assert "one drawing is missing" in session.notice.text
+    assert "one job is not finished" in session.notice.text
     assert session.notice.call is not None
     session.notice.call()
     idle(session)
     assert [result.request.prompt for result in session.film.results] == ["a lost church"]
 
 
-def test_closing_in_the_middle_leaves_nothing_to_offer(make_session: MakeSession, qtbot: QtBot) -> None:
+def test_what_was_not_finished_at_the_end_is_offered_at_the_next_start(make_session: MakeSession, qtbot: QtBot) -> None:
     engine = FakeEngine()
     session = make_session(engine)
     engine.gate.clear()
     session.form.prompt = "a church"
-    session.draw()
+    job_id = session.draw()
     qtbot.waitUntil(lambda: session.queue.current is not None, timeout=PATIENCE)
     session.close()
     assert engine.state is EngineState.STOPPED
-    assert make_session().notice is None
+    again = make_session()
+    assert again.notice is not None
+    assert again.notice.text == "From last time one job is not finished."
+    assert [job.job_id for job in again.queue.interrupted] == [job_id]
 
 
 def test_drawing_before_everything_is_read_loses_nothing(make_session: MakeSession, idle: Idle) -> None:
