@@ -55,7 +55,7 @@ def test_a_polite_end_closes_window_and_engine(root: Path, gpsdream_home: Path) 
         assert process.returncode == 0, errors
     _, alive = psutil.wait_procs(children, timeout=PATIENCE)
     assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
-    assert (gpsdream_home / "window.ini").is_file()
+    assert (gpsdream_home / "settings.json").is_file()
     assert "none-such" in (gpsdream_home / "logs" / LOG_FILE).read_text(encoding="utf-8")
     assert not (gpsdream_home / "logs" / CRASH_FILE).exists()
 
