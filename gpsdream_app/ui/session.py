@@ -205,7 +205,7 @@ class Session(QObject):
         self._settings_due = QTimer(self)
         self._settings_due.setSingleShot(True)
         self._settings_due.setInterval(SETTINGS_MILLISECONDS)
-        self._settings_due.timeout.connect(lambda: self._writer.run(self, settings.write, failed=self.notify_failure))
+        self._settings_due.timeout.connect(self._write_settings)
         settings.on_change = self._settings_due.start
         if model:
             self.form.model = model
@@ -249,9 +249,13 @@ class Session(QObject):
         self.bridge.close(timeout)
         self.background.close()
         self._writer.close()
+        self.settings.save()
         self.keeper.close()
         if self._library:
             self._library.close()
+
+    def _write_settings(self) -> None:
+        self._writer.run(self, self.settings.write, failed=self.notify_failure)
 
     @property
     def pending(self) -> int:
