@@ -344,7 +344,8 @@ class ExportDialog(QDialog):
         if self._stop is not None:
             self._stop.set()
         else:
-            self.close()
+            # Not close(): a dialog that is closed asks reject(), which leads here again.
+            super().reject()
 
     def _written(self, files: list[Path]) -> None:
         self._stop = None

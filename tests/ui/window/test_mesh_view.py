@@ -264,7 +264,12 @@ def test_the_dialog_writes_files(view: MeshView, tmp_path: Path, suffix: str, qt
     elif suffix == ".gif":
         with Image.open(out) as film:
             assert film.n_frames == 48 and film.size == (256, 256)
-    dialog.close()
+    dialog.close_button.click()
+    qtbot.waitUntil(lambda: view.dialog is None)
+    view.export_button.click()
+    again_open: Any = view.dialog
+    again_open.close()  # as by the title bar
+    qtbot.waitUntil(lambda: view.dialog is None)
 
 
 def test_a_missing_shape_is_a_sentence(
