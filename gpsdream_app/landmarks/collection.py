@@ -186,6 +186,26 @@ def _bearing(record: PhotoRecord, which: Landmark) -> float:
     return heading_of(standpoint((which.lat, which.lon), (record.lat, record.lon)).azimuth)
 
 
+def picture_files(folder: Path) -> list[Path]:
+    """Return the pictures of a folder and its subfolders by path, but for masks and what is hidden.
+
+    Raises:
+        GPSDreamError: of kind `bad_request` if there is no such folder.
+    """
+    if not folder.is_dir():
+        raise GPSDreamError(
+            ErrorKind.BAD_REQUEST, f"There is no folder “{folder.name[:80]}”.", "Choose a folder of photos."
+        )
+    found = []
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder).parts
+        if path.suffix.lower() not in SUFFIXES or any(part.startswith(".") for part in inside) or not path.is_file():
+            continue
+        if MASKS not in inside[:-1] and not path.name.endswith(".mask.png"):
+            found.append(path)
+    return found
+
+
 def records_in(folder: Path) -> tuple[list[PhotoRecord], list[LeftOut]]:
     """Read the photos of a folder and its subfolders, without a catalogue; masks and what is hidden are left out.
 
@@ -195,18 +215,9 @@ def records_in(folder: Path) -> tuple[list[PhotoRecord], list[LeftOut]]:
     Raises:
         GPSDreamError: if there is no such folder.
     """
-    if not folder.is_dir():
-        raise GPSDreamError(
-            ErrorKind.BAD_REQUEST, f"There is no folder “{folder.name[:80]}”.", "Choose a folder of photos."
-        )
     records: list[PhotoRecord] = []
     left_out: list[LeftOut] = []
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder).parts
-        if path.suffix.lower() not in SUFFIXES or any(part.startswith(".") for part in inside) or not path.is_file():
-            continue
-        if MASKS in inside[:-1] or path.name.endswith(".mask.png"):
-            continue
+    for path in picture_files(folder):
         outcome, record = read_photo(path)
         if record is None:
             left_out.append(LeftOut(path, outcome.reason.sentence))
