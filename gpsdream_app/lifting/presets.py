@@ -88,12 +88,13 @@ _VIEWS_QUALITY: dict[LiftQuality, dict[str, Any]] = {
 }
 _DISTIL: dict[str, Any] = {
     "times": Times.ANNEALED,
-    "shaded": 0.75,
-    "textureless": 0.5,
+    # Not lit: before a flat colour that it knows, a field that is lit differently every time turns into fog of the right
+    # mean colour. A strong entropy makes it decide.
+    "shaded": 0.0,
     "samples": 64,
-    "rate": 0.1,
+    "rate": 0.2,
     "last_rate": 0.02,
-    "weights": Weights(total_variation=0.05, entropy=0.02, sparsity=0.05, orientation=0.1, thickness=0.5),
+    "weights": Weights(total_variation=0.2, entropy=0.5, sparsity=0.0, thickness=0.5),
 }
 _DISTIL_QUALITY: dict[LiftQuality, dict[str, Any]] = {
     LiftQuality.FAST: {"steps": 200, "pixels": 32, "resolutions": (24, 48)},
@@ -130,7 +131,7 @@ def config_of(request: LiftRequest, card: ModelCard) -> tuple[LiftConfig, Scale]
         values |= _DISTIL | _DISTIL_QUALITY[request.quality]
         values["guidance"] = GUIDANCE
         if request.method is LiftMethod.TEXT:
-            values |= {"guidance": TEXT_GUIDANCE, "against": 1.0, "shaded": 0.0}
+            values |= {"guidance": TEXT_GUIDANCE, "against": 1.0}
     else:
         values |= _VIEWS | _VIEWS_QUALITY[request.quality]
         values["guidance"] = GUIDANCE
