@@ -98,13 +98,13 @@ class QueueButton(RailButton):
 
     @property
     def count(self) -> int:
-        """How many drawings have not ended."""
-        return len(self._queue)
+        """How many jobs have not ended, or were interrupted."""
+        return len(self._queue) + len(self._queue.outside) + len(self._queue.interrupted)
 
     @property
     def fraction(self) -> float:
         """How much of the current drawing is done, 0 to 1; of the lift if nothing else is drawn."""
-        current = self._queue.current or self._queue.lift
+        current = self._queue.current or self._queue.lift or next(iter(self._queue.outside), None)
         return current.fraction if current else 0.0
 
     def paint_mark(self, painter: QPainter, rect: QRectF) -> None:
@@ -147,6 +147,10 @@ class Rail(QFrame):
         self.landmarks.setToolTip(tooltip(self.tr("Landmarks: lift a building to a solid shape (Ctrl+3)")))
         self.landmarks.setCheckable(True)
         self.landmarks.setAutoExclusive(True)
+        self.photos = RailButton(theme, "photos", self.tr("Photos"), self)
+        self.photos.setToolTip(tooltip(self.tr("Photos: your own photos on the map, and training from them (Ctrl+4)")))
+        self.photos.setCheckable(True)
+        self.photos.setAutoExclusive(True)
         self.library = RailButton(theme, "library", self.tr("Library"), self)
         self.library.setToolTip(tooltip(self.tr("Library: everything that was made (Ctrl+5)")))
         self.library.setCheckable(True)
@@ -164,6 +168,7 @@ class Rail(QFrame):
         column.addWidget(self.explore)
         column.addWidget(self.neighbourhoods)
         column.addWidget(self.landmarks)
+        column.addWidget(self.photos)
         column.addWidget(self.library)
         column.addWidget(self.quality)
         column.addStretch()

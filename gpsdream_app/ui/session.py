@@ -56,7 +56,9 @@ from gpsdream_app.ui.state import FormState
 if TYPE_CHECKING:
     from gpsdream_app.ui.landmarks.state import Landmarks
     from gpsdream_app.ui.library.state import LibraryState
+    from gpsdream_app.ui.models.training import Training
     from gpsdream_app.ui.neighbourhoods.state import Neighbourhoods
+    from gpsdream_app.ui.photos.state import PhotosState
 
 log = logging.getLogger(__name__)
 
@@ -200,6 +202,8 @@ class Session(QObject):
         self._neighbourhoods: Neighbourhoods | None = None
         self._landmarks: Landmarks | None = None
         self._library_place: LibraryState | None = None
+        self._photos: PhotosState | None = None
+        self._training: Training | None = None
         self._closed = False
         # Whatever changes is on the disk soon, and a map that is being moved does not write at every step.
         self._settings_due = QTimer(self)
@@ -245,6 +249,10 @@ class Session(QObject):
             self._landmarks.close()
         if self._library_place:
             self._library_place.close()
+        if self._photos:
+            self._photos.close()
+        if self._training:
+            self._training.close()
         self.measuring.close()
         self.bridge.close(timeout)
         self.background.close()
@@ -263,6 +271,7 @@ class Session(QObject):
         places = self._neighbourhoods.pending if self._neighbourhoods else 0
         places += self._landmarks.pending if self._landmarks else 0
         places += self._library_place.pending if self._library_place else 0
+        places += self._photos.pending if self._photos else 0
         return self.background.pending + self._writer.pending + self.keeper.pending + places
 
     # -- model and city --
@@ -289,6 +298,16 @@ class Session(QObject):
         if not self._asked_city and model.card.city and model.card.city != self._city_id:
             self._load_city(model.card.city)
         self.bridge.engine.warm(name)
+
+    def refresh_models(self) -> None:
+        """Read again which models are installed, after one came or went; the open one stays open."""
+
+        def show(models: list[InstalledModel]) -> None:
+            self.installed = [model for model in models if model.card.kind == PLACES]
+            if self.card:
+                self.model_changed.emit(self.card)
+
+        self.background.run(self, list_models, show, priority=2)
 
     def _model_failed(self, failure: Failure) -> None:
         self.notify_failure(failure, self.tr("Look again"), self._read_model_again)
@@ -482,6 +501,25 @@ class Session(QObject):
 
             self._library_place = LibraryState(self, self)
         return self._library_place
+
+    @property
+    def photos(self) -> PhotosState:
+        """What the Photos place does; made when it is first asked for."""
+        if self._photos is None:
+            # Imported late, like the neighbourhoods.
+            from gpsdream_app.ui.photos.state import PhotosState
+
+            self._photos = PhotosState(self, self)
+        return self._photos
+
+    @property
+    def training(self) -> Training:
+        """What trains models; made when it is first asked for."""
+        if self._training is None:
+            from gpsdream_app.ui.models.training import Training
+
+            self._training = Training(self.background, parent=self)
+        return self._training
 
     def submit_job(self, request: QueueRequest, title: str, job_id: str = "") -> str:
         """Put a job in the queue whose events go to the Neighbourhoods or the Landmarks.

@@ -44,12 +44,14 @@ from gpsdream_app.ui.explainer import WhyState
 from gpsdream_app.ui.film import FilmRole
 from gpsdream_app.ui.filmstrip import Filmstrip
 from gpsdream_app.ui.form_panel import FormPanel
+from gpsdream_app.ui.job_notifier import JobNotifier
 from gpsdream_app.ui.measuring import MeasureState
 from gpsdream_app.ui.notice_bar import NoticeBar
 from gpsdream_app.ui.phrases import one_line, place_text, time_left_text
 from gpsdream_app.ui.picture_panel import PicturePanel
-from gpsdream_app.ui.popovers import QueuePopover, SettingsPopover
+from gpsdream_app.ui.popovers import SettingsPopover
 from gpsdream_app.ui.quality_page import QualityPage, web_report
+from gpsdream_app.ui.queue_panel import QueuePopover
 from gpsdream_app.ui.rail import Rail
 from gpsdream_app.ui.save_dialog import SaveDialog
 from gpsdream_app.ui.search_box import SearchBox
@@ -63,8 +65,9 @@ if TYPE_CHECKING:
     from gpsdream_app.ui.landmarks.page import LandmarksPage
     from gpsdream_app.ui.library.page import LibraryPage
     from gpsdream_app.ui.neighbourhoods.page import NeighbourhoodsPage
+    from gpsdream_app.ui.photos.page import PhotosPage
 
-    PlacePage = NeighbourhoodsPage | LandmarksPage | LibraryPage
+    PlacePage = NeighbourhoodsPage | LandmarksPage | LibraryPage | PhotosPage
 
 START_SIZE = QSize(1360, 860)
 SMALLEST = QSize(960, 640)
@@ -205,6 +208,7 @@ class MainWindow(QMainWindow):
         self.neighbourhoods: NeighbourhoodsPage | None = None
         self.landmarks: LandmarksPage | None = None
         self.library: LibraryPage | None = None
+        self.photos: PhotosPage | None = None
         self._map_owner: PlacePage | None = None  # None is Explore
         self._explore_sizes: list[int] = []
         self._explore_state = QByteArray()
@@ -212,6 +216,7 @@ class MainWindow(QMainWindow):
         self._connect()
         self._make_shortcuts()
         self._restore_geometry()
+        self.notifier = JobNotifier(session, self)
         self.map.setFocus(Qt.FocusReason.OtherFocusReason)
 
     # -- the parts --
@@ -299,7 +304,7 @@ class MainWindow(QMainWindow):
             (self.tr("Ctrl+C"), self.tr("Copy the picture")),
             (self.tr("Ctrl+E"), self.tr("Why does it look like this?")),
             (self.tr("Ctrl+Z"), self.tr("Undo deleting")),
-            (self.tr("Ctrl+1, 2, 3, 5"), self.tr("Explore, Neighbourhoods, Landmarks, Library")),
+            (self.tr("Ctrl+1 to 5"), self.tr("Explore, Neighbourhoods, Landmarks, Photos, Library")),
         ]
 
     # -- signals --
@@ -346,6 +351,7 @@ class MainWindow(QMainWindow):
         self.rail.explore.clicked.connect(lambda: self.show_page(self.splitter))
         self.rail.neighbourhoods.clicked.connect(self.show_neighbourhoods)
         self.rail.landmarks.clicked.connect(self.show_landmarks)
+        self.rail.photos.clicked.connect(self.show_photos)
         self.rail.library.clicked.connect(self.show_library)
         self.rail.quality.clicked.connect(lambda: self.show_page(self.quality))
         self.settings_card.quality_asked.connect(lambda: self.show_page(self.quality))
@@ -369,6 +375,7 @@ class MainWindow(QMainWindow):
             ("Ctrl+1", lambda: self.show_page(self.splitter)),
             ("Ctrl+2", self.show_neighbourhoods),
             ("Ctrl+3", self.show_landmarks),
+            ("Ctrl+4", self.show_photos),
             ("Ctrl+5", self.show_library),
             ("Ctrl+Q", self.close),
         ):
@@ -471,25 +478,29 @@ class MainWindow(QMainWindow):
 
     def _remember_view(self, lat: float, lon: float, zoom: float) -> None:
         # Before its city comes the map shows some view of its own, which is not to be remembered.
-        if self.session.city:
+        # Among landmarks the map may show another city, which Explore would have nothing to say about.
+        if self.session.city and (self._map_owner is None or self._map_owner is not self.landmarks):
             self.session.settings.view = (lat, lon, zoom)
 
     # -- pages --
 
     def show_page(self, page: QWidget) -> None:
-        """Go to a place of the rail: `splitter` (Explore), `neighbourhoods`, `landmarks`, `library` or `quality`."""
+        """Go to a place: `splitter` (Explore), `neighbourhoods`, `landmarks`, `photos`, `library` or `quality`."""
         if page is self.splitter:
             self._give_map(None)
         elif page is self.neighbourhoods:
             self._give_map(self.neighbourhoods)
         elif page is self.landmarks:
             self._give_map(self.landmarks)
+        elif page is self.photos:
+            self._give_map(self.photos)
         elif page is self.library:
             self._give_map(self.library)
         self.pages.setCurrentWidget(self.quality if page is self.quality else self.splitter)
         self.rail.explore.setChecked(page is self.splitter)
         self.rail.neighbourhoods.setChecked(page is self.neighbourhoods)
         self.rail.landmarks.setChecked(page is self.landmarks)
+        self.rail.photos.setChecked(page is self.photos)
         self.rail.library.setChecked(page is self.library)
         self.rail.quality.setChecked(page is self.quality)
 
@@ -529,6 +540,17 @@ class MainWindow(QMainWindow):
             self._add_place(self.library)
         self.show_page(self.library)
         return self.library
+
+    def show_photos(self) -> PhotosPage:
+        """Go to the Photos place; it is made when it is first gone to."""
+        if self.photos is None:
+            # Imported late, like the neighbourhoods.
+            from gpsdream_app.ui.photos.page import PhotosPage
+
+            self.photos = PhotosPage(self.theme, self.session, self.map, self.splitter)
+            self._add_place(self.photos)
+        self.show_page(self.photos)
+        return self.photos
 
     def _show_from_library(self, result: Result) -> None:
         self.show_page(self.splitter)
@@ -574,6 +596,8 @@ class MainWindow(QMainWindow):
             before.leave()
         if self.landmarks is not None and self.landmarks in (before, owner):
             self._show_coverage()
+            if before is self.landmarks and self.session.settings.view:
+                self.map.fly_to(*self.session.settings.view)
         if owner is not None:
             self._split()
             owner.enter()
@@ -632,9 +656,10 @@ class MainWindow(QMainWindow):
         self.session.toggle_why()
 
     def _search(self) -> None:
-        if self.library is not None and self._place_in_sight is self.library:
-            self.library.search()
-            return
+        for place in (self.library, self.photos):
+            if place is not None and self._place_in_sight is place:
+                place.search()
+                return
         self.show_page(self.splitter)
         self.search.focus()
 
@@ -758,8 +783,8 @@ class MainWindow(QMainWindow):
         self.form_scroll.fit()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Remember the window, vanish, and end the engine; while a model is measured, ask first."""
-        if self.session.measuring.running and not self._sure:
+        """Remember the window, vanish, and end the engine; while there are jobs, ask first."""
+        if (self.session.queue or self.session.queue.outside) and not self._sure:
             event.ignore()
             self._ask_to_quit()
             return
@@ -783,16 +808,27 @@ class MainWindow(QMainWindow):
     def _ask_to_quit(self) -> None:
         # Asked once: whoever closes the window again means it.
         self._sure = True
-        measuring = self.session.measuring
+        queue, measuring = self.session.queue, self.session.measuring
         box = QMessageBox(self)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.setWindowTitle("GPSDream")
         box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setText(self.tr("“{0}” is still being measured.").format(measuring.model_title))
-        left = time_left_text(measuring.seconds_left)
-        rest = self.tr("It would take {0} more. ").format(left) if left else ""
-        box.setInformativeText(rest + self.tr("If you quit now, there will be no report."))
-        stay = box.addButton(self.tr("Keep measuring"), QMessageBox.ButtonRole.RejectRole)
+        count, outside = len(queue) + len(queue.outside), queue.outside
+        if count == 1 and measuring.running:
+            box.setText(self.tr("“{0}” is still being measured.").format(measuring.model_title))
+        elif count == 1:
+            box.setText(self.tr("One job is not finished."))
+        else:
+            box.setText(self.tr("{0} jobs are not finished.").format(count))
+        left = time_left_text(queue.seconds_left if queue else outside[0].seconds_left if outside else None)
+        rest = [self.tr("It would take {0} more.").format(left)] if left else []
+        if queue:
+            rest.append(self.tr("What is not drawn stays in the queue, and is offered again at the next start."))
+        if measuring.running:
+            rest.append(self.tr("If you quit now, there will be no report."))
+        box.setInformativeText(" ".join(rest))
+        keep = self.tr("Keep measuring") if measuring.running and count == 1 else self.tr("Keep working")
+        stay = box.addButton(keep, QMessageBox.ButtonRole.RejectRole)
         leave = box.addButton(self.tr("Quit"), QMessageBox.ButtonRole.AcceptRole)
         box.setDefaultButton(stay)
         box.setEscapeButton(stay)
