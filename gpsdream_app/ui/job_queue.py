@@ -165,11 +165,11 @@ class JobQueue(QObject):
 
     Signals:
         changed: a job came, went, or went on.
-        order_changed: waiting jobs are in another order.
+        outside_ended: work of another process has ended (an `OutsideJob`).
     """
 
     changed = Signal()
-    order_changed = Signal()
+    outside_ended = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -296,7 +296,6 @@ class JobQueue(QObject):
             return False
         rest = {key: job for key, job in self._jobs.items() if key not in waiting}
         self._jobs = {**rest, **{key: self._jobs[key] for key in order}}
-        self.order_changed.emit()
         self.changed.emit()
         return True
 
@@ -367,5 +366,6 @@ class JobQueue(QObject):
         """Take work of another process out and return it."""
         job = self._outside.pop(job_id, None)
         if job:
+            self.outside_ended.emit(job)
             self.changed.emit()
         return job

@@ -1,4 +1,4 @@
-"""What opens from the rail: the queue with a button to end each job, and the settings."""
+"""What opens from the rail beside the queue: the settings."""
 
 from __future__ import annotations
 
@@ -11,107 +11,14 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWi
 from gpsdream_app import __version__
 from gpsdream_app.library.paths import log_dir, pictures_dir
 from gpsdream_app.ui.desktop import open_folder
-from gpsdream_app.ui.job_queue import JobState, QueuedJob
-from gpsdream_app.ui.phrases import one_line, percent_text, place_text
 from gpsdream_app.ui.session import Session
 from gpsdream_app.ui.theme import Theme, ThemeChoice
 from gpsdream_app.ui.tokens import SPACE_1, SPACE_2, SPACE_3
-from gpsdream_app.ui.widgets import ElidedLabel, IconButton, Popover, Segments, Switch, TextButton, label
+from gpsdream_app.ui.widgets import ElidedLabel, Popover, Segments, Switch, TextButton, label
 
 QUEUE_WIDTH = 320
 SETTINGS_WIDTH = 320
 MAX_ROWS = 8
-
-
-class JobRow(QWidget):
-    """One job: what it draws, how far it is, and the button that ends it."""
-
-    def __init__(self, theme: Theme, session: Session, job: QueuedJob, parent: QWidget) -> None:
-        super().__init__(parent)
-        self.job_id = job.job_id
-        request = job.single
-        words = one_line(request.prompt) if request else ""
-        title = place_text(request.place) if request and request.place else job.title or words
-        self._what = words if request and request.place else ""
-        self._name = ElidedLabel(title, "strong", self)
-        self._state = ElidedLabel("", "small", self)
-        self.end = IconButton(theme, "close", self.tr("End this drawing: {0}").format(title), size=16, parent=self)
-        self.end.clicked.connect(lambda: session.cancel(self.job_id))
-        texts = QVBoxLayout()
-        texts.setSpacing(0)
-        texts.addWidget(self._name)
-        texts.addWidget(self._state)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, SPACE_1, 0, SPACE_1)
-        row.addLayout(texts, 1)
-        row.addWidget(self.end)
-        self.show_job(job)
-
-    def show_job(self, job: QueuedJob) -> None:
-        """Bring the row up to date."""
-        states = {
-            JobState.WAITING: self.tr("Waiting"),
-            JobState.LOADING: self.tr("Loading the model"),
-            JobState.DRAWING: self.tr("Drawing, {0} of {1}").format(job.index, job.total),
-            JobState.PAUSED: self.tr("Paused"),
-            JobState.STOPPING: self.tr("Stopping…"),
-        }
-        count = self.tr("{0} pictures").format(job.count) if job.count > 1 else ""
-        if job.is_lift:
-            states[JobState.DRAWING] = self.tr("Lifting, {0}").format(percent_text(job.fraction))
-        parts = (states[job.state], count, self._what)
-        self._state.setText(" · ".join(part for part in parts if part))
-        self.end.setEnabled(job.state is not JobState.STOPPING)
-
-
-class QueuePopover(Popover):
-    """All jobs that have not ended."""
-
-    def __init__(self, theme: Theme, session: Session, window: QWidget) -> None:
-        super().__init__(theme, window, window.tr("Queue"))
-        self.setFixedWidth(QUEUE_WIDTH)
-        self._session = session
-        self._rows: list[JobRow] = []
-        self._list = QVBoxLayout()
-        self._list.setSpacing(0)
-        self.empty = label(
-            self.tr("Nothing is being drawn. What you draw next waits here for its turn."), "muted", wrap=True
-        )
-        self.rest = label("", "small")
-        self.all = TextButton(theme, self.tr("End all"), "stop", parent=self)
-        self.all.clicked.connect(session.cancel_all)
-        self.column.addWidget(label(self.tr("Queue"), "lead"))
-        self.column.addWidget(self.empty)
-        self.column.addLayout(self._list)
-        self.column.addWidget(self.rest)
-        self.column.addWidget(self.all)
-        session.queue.changed.connect(self._show)
-        self._show()
-
-    @property
-    def rows(self) -> list[JobRow]:
-        """The rows in sight."""
-        return self._rows
-
-    def _show(self) -> None:
-        jobs = self._session.queue.jobs
-        shown = jobs[:MAX_ROWS]
-        if [row.job_id for row in self._rows] == [job.job_id for job in shown]:
-            for row, job in zip(self._rows, shown, strict=True):
-                row.show_job(job)
-        else:
-            for row in self._rows:
-                self._list.removeWidget(row)
-                row.hide()
-                row.deleteLater()
-            self._rows = [JobRow(self.theme, self._session, job, self) for job in shown]
-            for row in self._rows:
-                self._list.addWidget(row)
-        self.empty.setVisible(not jobs)
-        self.rest.setText(self.tr("and {0} more").format(len(jobs) - MAX_ROWS))
-        self.rest.setVisible(len(jobs) > MAX_ROWS)
-        self.all.setVisible(len(jobs) > 1)
-        self.fit()
 
 
 class SettingsPopover(Popover):

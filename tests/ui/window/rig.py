@@ -242,7 +242,7 @@ class Rig:
     def close(self) -> None:
         """Close the window and let it go."""
         if shiboken6.isValid(self.window):
-            self.window.close()
+            self.window.end()
             self.window.deleteLater()
         if shiboken6.isValid(self.session):
             self.session.deleteLater()
