@@ -30,12 +30,17 @@ class Failure:
         message: one sentence for a person.
         hint: the action that would help; empty if there is none.
         details: a traceback or a log excerpt for the details pane; empty if there is none.
+        remedy: what a program can offer as a button, one of the constants below; empty if there is nothing.
     """
 
     kind: ErrorKind
     message: str
     hint: str = ""
     details: str = ""
+    remedy: str = ""
+
+
+LESS_MEMORY = "less_memory"  # the same again, with a preset that needs less memory
 
 
 class GPSDreamError(Exception):

@@ -241,6 +241,7 @@ def event_to_dict(event: Event) -> tuple[dict[str, Any], bytes]:
                 "message": value.message,
                 "hint": value.hint,
                 "details": value.details,
+                "remedy": value.remedy,
             }
         elif isinstance(value, Mapping):
             data[one.name] = dict(value)

@@ -144,6 +144,15 @@ class Engine(ABC):
         """Load a model in the background, so that the first picture comes sooner."""
 
     @abstractmethod
+    def use_memory(self, choice: str, rest_minutes: float) -> None:
+        """Say how much memory models may take from now on.
+
+        Args:
+            choice: one of `domain.memory.MEMORY_CHOICES`; a model that was loaded by another one is loaded again.
+            rest_minutes: without a job, after which a model is unloaded; 0 for never.
+        """
+
+    @abstractmethod
     def shutdown(self, timeout: float = 3.0) -> None:
         """End all jobs and the engine; nothing of it is left when this returns. An engine is not started twice.
 
@@ -248,6 +257,7 @@ class QueueEngine(Engine):
         self._drawing, self._lifting = Lane(), Lane()
         self._closed = False
         self._held = False
+        self.memory: tuple[str, float] | None = None
         self._listeners: list[Listener] = []
         self._outbox: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._teller: threading.Thread | None = None
@@ -256,6 +266,10 @@ class QueueEngine(Engine):
     def state(self) -> EngineState:
         """What the engine as a whole is doing."""
         return self._state
+
+    def use_memory(self, choice: str, rest_minutes: float) -> None:
+        """Say how much memory models may take from now on; remembered as `memory`."""
+        self.memory = choice, rest_minutes
 
     def add_listener(self, listener: Listener) -> None:
         """Have a callable called with every event from now on."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import gpsdream_app
-from gpsdream_app.domain.errors import ErrorKind, Failure, GPSDreamError
+from gpsdream_app.domain.errors import LESS_MEMORY, ErrorKind, Failure, GPSDreamError
 from gpsdream_app.domain.events import TERMINAL_EVENTS, EngineState, event_from_dict
 from gpsdream_app.engine.base import Job, QueueEngine
 from gpsdream_app.engine.frames import FrameError, pack_frame, read_frame
@@ -32,6 +32,7 @@ LOG_BYTES = 1 << 20
 LOG_FILES = 3
 LAST_WORDS = 40  # lines of the log that go into the details of a failure
 SECONDS_TO_REAP = 5.0
+KILLED = -9  # the exit code after what a system does to a program that takes all memory
 
 
 class ProcessEngine(QueueEngine):
@@ -89,6 +90,12 @@ class ProcessEngine(QueueEngine):
             else:
                 self.start()
 
+    def use_memory(self, choice: str, rest_minutes: float) -> None:
+        """Say how much memory models may take, now and whenever the child process has to be replaced."""
+        with self._lock:
+            super().use_memory(choice, rest_minutes)
+            self._send(_memory_command(choice, rest_minutes))
+
     def status(self, timeout: float = 2.0) -> dict[str, Any] | None:
         """Ask the child how it is.
 
@@ -96,7 +103,8 @@ class ProcessEngine(QueueEngine):
             timeout: seconds to wait for the answer.
 
         Returns:
-            pid, state, job_id, lift_id, waiting, model, device, memory_bytes, threads; None if there is no answer.
+            pid, state, job_id, lift_id, waiting, model, device, preset, memory_bytes, threads; None if it does not
+            answer.
         """
         child = self._child
         if child is None:
@@ -198,6 +206,8 @@ class ProcessEngine(QueueEngine):
             self._launcher = None
             self._child = child
             child.listen()
+            if self.memory is not None:
+                child.send(_memory_command(*self.memory))
             if self._warm_model is not None:
                 child.send({"command": "warm", "model": self._warm_model})
             self._advance()
@@ -232,6 +242,7 @@ class ProcessEngine(QueueEngine):
                     "The drawing engine stopped in the middle of the picture.",
                     "It is starting again: draw once more. If it stops again, memory may be short.",
                     f"exit code {exit_code}\n{child.last_words()}",
+                    LESS_MEMORY if exit_code == KILLED and not child.ended_by_us else "",
                 )
             )
             if not child.ended_by_us and self._crashed_too_often():
@@ -269,6 +280,10 @@ def worker_command(pictures: Path | None = None, device: str = "auto") -> list[s
     if pictures is not None:
         command += ["--pictures", str(pictures.absolute())]
     return command
+
+
+def _memory_command(choice: str, rest_minutes: float) -> dict[str, Any]:
+    return {"command": "memory", "preset": choice, "rest_minutes": rest_minutes}
 
 
 def worker_environment() -> dict[str, str]:

@@ -21,7 +21,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -36,7 +36,7 @@ from gpsdream_app.domain.averages import (
     SeriesRequest,
     TypicalPatches,
 )
-from gpsdream_app.domain.errors import Failure, GPSDreamError
+from gpsdream_app.domain.errors import LESS_MEMORY, Failure, GPSDreamError
 from gpsdream_app.domain.events import (
     TERMINAL_EVENTS,
     Cancelled,
@@ -59,12 +59,14 @@ from gpsdream_app.domain.events import (
 )
 from gpsdream_app.domain.explanations import ExplainRequest, Explanation, JobRequest, job_request_from_dict
 from gpsdream_app.domain.lifts import LiftRequest, LiftResult
+from gpsdream_app.domain.memory import MemoryPreset
 from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.domain.results import Result
 from gpsdream_app.engine.failures import failure_from, is_device_lost, is_out_of_memory
 from gpsdream_app.engine.finishing import cut_outs_folder, find_frame, finish_picture
 from gpsdream_app.engine.frames import FrameError, pack_frame, read_frame
+from gpsdream_app.engine.memory import MemoryRule
 from gpsdream_app.library.model_folders import find_model, verify_model, weights_hash
 from gpsdream_app.library.paths import pictures_dir, series_dir
 from gpsdream_app.lifting.control import Control
@@ -139,8 +141,8 @@ class Painter(Protocol):
 class LoadPainter(Protocol):
     """Loads the painter of a model folder."""
 
-    def __call__(self, folder: Path, *, device: str, report: Report | None) -> Painter:
-        """Load a model, and report (stage from 1, stages, text) before each stage."""
+    def __call__(self, folder: Path, *, device: str, preset: MemoryPreset, report: Report | None) -> Painter:
+        """Load a model as a preset says, and report (stage from 1, stages, text) before each stage."""
 
 
 class LiftTold(Protocol):
@@ -190,6 +192,8 @@ class _Loaded:
     folder: Path
     weights: str
     painter: Painter
+    preset: MemoryPreset
+    choice: str
 
 
 def drawing() -> LoadPainter:
@@ -244,6 +248,8 @@ class Worker:
         self._lifting = lifting
         self._load_painter: LoadPainter | None = None
         self._loaded: _Loaded | None = None
+        self._memory = MemoryRule()
+        self._preset = MemoryPreset.FULL  # of the model that is loaded, or was to be loaded, last
         self._changed = threading.Condition()
         self._waiting: deque[_Job | str] = deque()  # a string is a model to load
         self._current: _Job | None = None
@@ -298,6 +304,10 @@ class Worker:
         elif command == "warm":
             with self._changed:
                 self._waiting.append(str(header.get("model", "")))
+                self._changed.notify_all()
+        elif command == "memory":
+            with self._changed:
+                self._memory.take(header.get("preset"), header.get("rest_minutes"))
                 self._changed.notify_all()
         elif command == "status":
             self._write({"status": self._status()})
@@ -363,6 +373,7 @@ class Worker:
                 "waiting": len(self._waiting) + len(self._lifts),
                 "model": str(loaded.folder) if loaded else "",
                 "device": loaded.painter.device if loaded else "",
+                "preset": loaded.preset if loaded else "",
                 "memory_bytes": psutil.Process().memory_info().rss,
                 "threads": int(os.environ.get("OMP_NUM_THREADS", "0")),
             }
@@ -411,9 +422,7 @@ class Worker:
             with self._changed:
                 if not self._waiting and self._state is not EngineState.READY:
                     self._change(EngineState.READY)
-                while not self._waiting:
-                    self._changed.wait()
-                task = self._waiting.popleft()
+                task = self._waiting.popleft() if self._wait_for_work() else None
                 if isinstance(task, _Job):
                     self._current = task
                     self._give_way()
@@ -422,8 +431,26 @@ class Worker:
                 with self._changed:
                     self._current = None
                     self._give_way()
+            elif task is None:
+                log.info("The model is unloaded after a while without a job.")
+                self._release()
             else:
                 self._warm(task)
+
+    def _wait_for_work(self) -> bool:
+        """Wait until there is something to do. Called with the lock held.
+
+        Returns:
+            False if there was nothing to do for so long that the loaded model shall be unloaded.
+        """
+        begun = time.monotonic()
+        while not self._waiting:
+            rest = self._memory.rest_seconds if self._loaded else None
+            left = None if rest is None else begun + rest - time.monotonic()
+            if left is not None and left <= 0:
+                return False
+            self._changed.wait(left)
+        return True
 
     def _warm(self, model: str) -> None:
         """Load a model for later."""
@@ -435,9 +462,8 @@ class Worker:
         try:
             self._ready_painter(model, report)
         except Exception as error:
-            self._release_after(error)
             log.exception("The model %s was not loaded.", model)
-            failure = failure_from(error)
+            failure = self._failed(error)
             self._change(EngineState.READY, f"{failure.message} {failure.hint}".strip())
 
     def _run_job(self, job: _Job) -> None:
@@ -469,8 +495,7 @@ class Worker:
                 self._tell(job, Cancelled(job_id=job_id))
                 return
             log.exception("Job %s failed.", job_id)
-            failure = failure_from(error)
-            self._release_after(error)
+            failure = self._failed(error)
             self._tell(job, Failed(job_id=job_id, failure=failure))
             if is_device_lost(error):
                 self.end(EXIT_DEVICE_LOST)
@@ -518,6 +543,7 @@ class Worker:
             log.exception("Lift %s failed.", job_id)
             failure = failure_from(error)
             error.__traceback__ = error.__context__ = None  # which hold the tensors
+            _collect()
             self._tell(job, Failed(job_id=job_id, failure=failure))
             if is_device_lost(error):
                 self.end(EXIT_DEVICE_LOST)
@@ -541,13 +567,17 @@ class Worker:
     def _ready_painter(self, model: str, report: Report) -> _Loaded:
         """Return the loaded model, after loading it if it is another one or its files have changed."""
         folder, weights = self._find_model(model)
-        if self._loaded and (self._loaded.folder, self._loaded.weights) == (folder, weights):
-            return self._loaded
+        choice = self._memory.choice
+        loaded = self._loaded
+        if loaded and (loaded.folder, loaded.weights, loaded.choice) == (folder, weights, choice):
+            return loaded
         self._release()
         if self._load_painter is None:
             self._load_painter = self._drawing()
-        painter = self._load_painter(folder, device=self._device, report=report)
-        self._loaded = _Loaded(folder, weights, painter)
+        self._preset = self._memory.preset_for(folder, self._device)
+        log.info("Loading with the memory preset %s.", self._preset)
+        painter = self._load_painter(folder, device=self._device, preset=self._preset, report=report)
+        self._loaded = _Loaded(folder, weights, painter, self._preset, choice)
         return self._loaded
 
     def _answer_job(self, job: _Job, loaded: _Loaded, done: frozenset[int]) -> tuple[Result, ...]:
@@ -685,19 +715,39 @@ class Worker:
             log.exception("How typical the picture is was not measured.")
             return None, 0
 
-    def _release_after(self, error: BaseException) -> None:
-        """Drop a model that may be half loaded or half used, so that its memory does not fail the next job, too."""
-        if is_out_of_memory(error):
-            # The traceback holds the frames, and the frames hold the tensors.
-            error.__traceback__ = error.__context__ = None
-            self._release()
+    def _failed(self, error: BaseException) -> Failure:
+        """Return what an exception means. If memory ran out, everything is freed, and the next model needs less."""
+        failure = failure_from(error)
+        if not is_out_of_memory(error):
+            return failure
+        # The traceback holds the frames, and the frames hold the tensors. A model that is half loaded or half used
+        # goes, so that its memory does not fail the next job, too.
+        error.__traceback__ = error.__context__ = None
+        self._release()
+        with self._changed:
+            lower = self._memory.ran_out(self._preset)
+        if lower is None:
+            return replace(
+                failure,
+                hint="Close other programs, or choose a smaller model: this one is at its lowest preset already.",
+            )
+        return replace(
+            failure,
+            hint=f"Its memory is free again. With the preset “{lower}” it needs less.",
+            remedy=LESS_MEMORY,
+        )
 
     def _release(self) -> None:
         self._loaded = None
-        gc.collect()
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_initialized():
-            torch.cuda.empty_cache()
+        _collect()
+
+
+def _collect() -> None:
+    """Give back what nothing refers to any more, on the GPU as well."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 class _Cancelled(Exception):

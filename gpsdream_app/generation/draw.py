@@ -10,9 +10,11 @@ import torch
 from PIL import Image
 
 from gpsdream_app.domain.averages import AverageRequest, SeriesRequest
+from gpsdream_app.domain.memory import MemoryPreset
 from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.requests import GenerateRequest
+from gpsdream_app.generation import memory
 from gpsdream_app.generation.average import MeanOverPlaces
 from gpsdream_app.generation.previews import preview
 from gpsdream_app.library.model_folders import read_card
@@ -67,12 +69,20 @@ class Painter:
         return str(self.pipeline.unet.device)
 
     @classmethod
-    def load(cls, folder: Path, *, device: str = "auto", report: Callable[[int, int, str], None] | None = None) -> Self:
+    def load(
+        cls,
+        folder: Path,
+        *,
+        device: str = "auto",
+        preset: MemoryPreset = MemoryPreset.FULL,
+        report: Callable[[int, int, str], None] | None = None,
+    ) -> Self:
         """Load a model folder.
 
         Args:
             folder: of the model.
             device: "auto" takes a GPU if there is one.
+            preset: how much memory it may take.
             report: told (stage from 1, stages, text) before each stage.
 
         Raises:
@@ -80,12 +90,8 @@ class Painter:
         """
         card = read_card(folder)
         target = choose_device(device)
-        # On a CPU half precision is slower than single, and not every operation has it.
-        dtype = torch.float32 if target.type == "cpu" else torch.float16
-        pipeline = load_pipeline(folder, dtype=dtype, report=report)
-        pipeline.to(target)
-        if target.type == "cpu":
-            pipeline.unet.to(memory_format=torch.channels_last)
+        pipeline = load_pipeline(folder, dtype=memory.dtype_for(target, preset), report=report)
+        memory.place(pipeline, target, preset)
         return cls(pipeline, card)
 
     def draw(

@@ -30,6 +30,7 @@ from gpsdream_app.domain.averages import (
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.domain.explanations import Explanation
 from gpsdream_app.domain.lifts import LiftRequest, LiftResult
+from gpsdream_app.domain.memory import MemoryPreset
 from gpsdream_app.domain.model_card import CARD_FILE, Coverage, ModelCard
 from gpsdream_app.domain.places import Box
 from gpsdream_app.domain.requests import GenerateRequest
@@ -73,7 +74,9 @@ class StandIn:
         self.device = "cpu"
 
     @classmethod
-    def load(cls, folder: Path, *, device: str, report: Callable[[int, int, str], None] | None) -> StandIn:
+    def load(
+        cls, folder: Path, *, device: str, preset: MemoryPreset, report: Callable[[int, int, str], None] | None
+    ) -> StandIn:
         for number, text in enumerate(STAGES, 1):
             if report:
                 report(number, len(STAGES), text)
