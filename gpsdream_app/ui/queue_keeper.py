@@ -34,11 +34,13 @@ class QueueKeeper(QObject):
         ended: a job ended (`QueuedJob`, its last event).
         left_over: what the last run of the program left is known (jobs that were interrupted; whether it crashed).
         discarded: jobs were taken out of the list (a list of `QueuedJob`); `bring_back` undoes it.
+        released: the queue goes on after a pause.
     """
 
     ended = Signal(object, object)
     left_over = Signal(list, bool)
     discarded = Signal(list)
+    released = Signal()
 
     def __init__(self, session: Session) -> None:
         """Make it; nothing is read before `open`."""
@@ -189,6 +191,8 @@ class QueueKeeper(QObject):
         else:
             engine.release()
         self._queue.hold(held)
+        if not held:
+            self.released.emit()
 
     def move(self, job_id: str, before: str | None) -> None:
         """Put a waiting job before another waiting one, or last (None)."""

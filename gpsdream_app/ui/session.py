@@ -56,6 +56,7 @@ from gpsdream_app.ui.state import FormState
 if TYPE_CHECKING:
     from gpsdream_app.ui.landmarks.state import Landmarks
     from gpsdream_app.ui.library.state import LibraryState
+    from gpsdream_app.ui.models.shelf import Shelf
     from gpsdream_app.ui.models.training import Training
     from gpsdream_app.ui.neighbourhoods.state import Neighbourhoods
     from gpsdream_app.ui.photos.state import PhotosState
@@ -183,6 +184,7 @@ class Session(QObject):
         self.keeper = QueueKeeper(self)
         self.keeper.left_over.connect(self._tell_of_interrupted)
         self.keeper.discarded.connect(self._tell_of_discarded)
+        self.keeper.released.connect(self._queue_released)
         self.card: ModelCard | None = None
         self.city: CityMap | None = None
         self.installed: list[InstalledModel] = []
@@ -195,6 +197,7 @@ class Session(QObject):
         self._gazetteer: Gazetteer | None = None
         self._library: Library | None = None
         self._following = True
+        self._queue_notice: Notice | None = None
         self._wanted_picture = ""
         self._all_read = False
         self._reading_older = False
@@ -204,6 +207,7 @@ class Session(QObject):
         self._library_place: LibraryState | None = None
         self._photos: PhotosState | None = None
         self._training: Training | None = None
+        self._shelf: Shelf | None = None
         self._closed = False
         # Whatever changes is on the disk soon, and a map that is being moved does not write at every step.
         self._settings_due = QTimer(self)
@@ -253,6 +257,8 @@ class Session(QObject):
             self._photos.close()
         if self._training:
             self._training.close()
+        if self._shelf:
+            self._shelf.close()
         self.measuring.close()
         self.bridge.close(timeout)
         self.background.close()
@@ -272,6 +278,7 @@ class Session(QObject):
         places += self._landmarks.pending if self._landmarks else 0
         places += self._library_place.pending if self._library_place else 0
         places += self._photos.pending if self._photos else 0
+        places += self._shelf.pending if self._shelf else 0
         return self.background.pending + self._writer.pending + self.keeper.pending + places
 
     # -- model and city --
@@ -460,15 +467,17 @@ class Session(QObject):
         return taken
 
     def _say_that_it_waits(self) -> None:
-        if self.queue.held and len(self.queue.waiting):
-            self.notify(
-                Notice(
-                    Tone.HINT,
-                    self.tr("The queue is paused, so this waits."),
-                    action=self.tr("Go on"),
-                    call=lambda: self.keeper.hold(False),
-                )
-            )
+        if self.queue.held and self.queue.waiting:
+            text = self.tr("The queue is paused, so this waits.")
+            self._notify_of_queue(Notice(Tone.HINT, text, "", self.tr("Go on"), lambda: self.keeper.hold(False)))
+
+    def _notify_of_queue(self, notice: Notice) -> None:
+        self._queue_notice = notice
+        self.notify(notice)
+
+    def _queue_released(self) -> None:
+        if self.notice is not None and self.notice is self._queue_notice:
+            self.dismiss()
 
     # -- regions, walks and what else draws many places at once --
 
@@ -511,6 +520,15 @@ class Session(QObject):
 
             self._photos = PhotosState(self, self)
         return self._photos
+
+    @property
+    def shelf(self) -> Shelf:
+        """What adds and removes models; made when it is first asked for."""
+        if self._shelf is None:
+            from gpsdream_app.ui.models.shelf import Shelf
+
+            self._shelf = Shelf(self, self)
+        return self._shelf
 
     @property
     def training(self) -> Training:
@@ -883,7 +901,7 @@ class Session(QObject):
         text = self.tr("GPSDream ended unexpectedly: {0}.") if crashed else self.tr("From last time {0}.")
         hint = self.tr("The queue is paused. It lists what can be resumed or discarded.")
         text = text.format(left.format(len(jobs)))
-        self.notify(Notice(Tone.HINT, text, hint, self.tr("Resume"), self.keeper.resume_all))
+        self._notify_of_queue(Notice(Tone.HINT, text, hint, self.tr("Resume"), self.keeper.resume_all))
 
     def _tell_of_discarded(self, jobs: list[QueuedJob]) -> None:
         text = self.tr("One job was discarded.") if len(jobs) == 1 else self.tr("{0} jobs were discarded.")

@@ -47,6 +47,7 @@ from gpsdream_app.ui.form_panel import FormPanel
 from gpsdream_app.ui.job_notifier import JobNotifier
 from gpsdream_app.ui.measuring import MeasureState
 from gpsdream_app.ui.notice_bar import NoticeBar
+from gpsdream_app.ui.photos.nearest import NearestPhoto
 from gpsdream_app.ui.phrases import one_line, place_text, time_left_text
 from gpsdream_app.ui.picture_panel import PicturePanel
 from gpsdream_app.ui.popovers import SettingsPopover
@@ -64,10 +65,11 @@ from gpsdream_app.ui.widgets import ElidedLabel, Menu, PrimaryButton
 if TYPE_CHECKING:
     from gpsdream_app.ui.landmarks.page import LandmarksPage
     from gpsdream_app.ui.library.page import LibraryPage
+    from gpsdream_app.ui.models.page import ModelsPage
     from gpsdream_app.ui.neighbourhoods.page import NeighbourhoodsPage
     from gpsdream_app.ui.photos.page import PhotosPage
 
-    PlacePage = NeighbourhoodsPage | LandmarksPage | LibraryPage | PhotosPage
+    PlacePage = NeighbourhoodsPage | LandmarksPage | LibraryPage | PhotosPage | ModelsPage
 
 START_SIZE = QSize(1360, 860)
 SMALLEST = QSize(960, 640)
@@ -209,6 +211,8 @@ class MainWindow(QMainWindow):
         self.landmarks: LandmarksPage | None = None
         self.library: LibraryPage | None = None
         self.photos: PhotosPage | None = None
+        self.models: ModelsPage | None = None
+        self._before_models: QWidget | None = None
         self._map_owner: PlacePage | None = None  # None is Explore
         self._explore_sizes: list[int] = []
         self._explore_state = QByteArray()
@@ -267,6 +271,7 @@ class MainWindow(QMainWindow):
         panel.setObjectName("panel")
         panel.setMinimumWidth(PANEL_SMALLEST)
         self.picture = PicturePanel(theme, session, panel)
+        self.nearest = NearestPhoto(theme, session, panel)
         self.notice = NoticeBar(theme, session, panel)
         self.form = FormPanel(theme, session, panel)
         self.engine_text = ElidedLabel("", "small", panel)
@@ -290,9 +295,10 @@ class MainWindow(QMainWindow):
         grid.setColumnStretch(0, 1)
         grid.setRowStretch(0, 1)
         grid.addWidget(self.picture, 0, 0)
-        grid.addWidget(self.notice, 1, 0)
-        grid.addLayout(lower, 2, 0, 1, 2)
-        grid.addWidget(self.draw, 3, 0)
+        grid.addWidget(self.nearest, 1, 0)
+        grid.addWidget(self.notice, 2, 0)
+        grid.addLayout(lower, 3, 0, 1, 2)
+        grid.addWidget(self.draw, 4, 0)
         return panel
 
     def _keys(self) -> list[tuple[str, str]]:
@@ -354,6 +360,8 @@ class MainWindow(QMainWindow):
         self.rail.photos.clicked.connect(self.show_photos)
         self.rail.library.clicked.connect(self.show_library)
         self.rail.quality.clicked.connect(lambda: self.show_page(self.quality))
+        self.nearest.pair_asked.connect(lambda *pair: self.show_photos().show_pair(*pair))
+        self.settings_card.models_asked.connect(self.show_models)
         self.settings_card.quality_asked.connect(lambda: self.show_page(self.quality))
         session.measuring.changed.connect(self._measuring_changed)
         self.rail.queue.clicked.connect(lambda: self.queue_card.toggle_beside(self.rail.queue))
@@ -485,7 +493,7 @@ class MainWindow(QMainWindow):
     # -- pages --
 
     def show_page(self, page: QWidget) -> None:
-        """Go to a place: `splitter` (Explore), `neighbourhoods`, `landmarks`, `photos`, `library` or `quality`."""
+        """Go to a place: `splitter` (Explore), `neighbourhoods`, `landmarks`, `photos`, `library`, `models`, `quality`."""
         if page is self.splitter:
             self._give_map(None)
         elif page is self.neighbourhoods:
@@ -496,6 +504,8 @@ class MainWindow(QMainWindow):
             self._give_map(self.photos)
         elif page is self.library:
             self._give_map(self.library)
+        elif page is self.models:
+            self._give_map(self.models)
         self.pages.setCurrentWidget(self.quality if page is self.quality else self.splitter)
         self.rail.explore.setChecked(page is self.splitter)
         self.rail.neighbourhoods.setChecked(page is self.neighbourhoods)
@@ -548,9 +558,25 @@ class MainWindow(QMainWindow):
             from gpsdream_app.ui.photos.page import PhotosPage
 
             self.photos = PhotosPage(self.theme, self.session, self.map, self.splitter)
+            self.photos.models_asked.connect(self.show_models)
             self._add_place(self.photos)
         self.show_page(self.photos)
         return self.photos
+
+    def show_models(self) -> ModelsPage:
+        """Go to the list of models; it is made when it is first gone to."""
+        if self.models is None:
+            # Imported late, like the neighbourhoods.
+            from gpsdream_app.ui.models.page import ModelsPage
+
+            self.models = ModelsPage(self.theme, self.session, self.map, self.splitter)
+            self.models.quality_asked.connect(lambda: self.show_page(self.quality))
+            self.models.left.connect(lambda: self.show_page(self._before_models or self.splitter))
+            self._add_place(self.models)
+        if self._map_owner is not self.models:
+            self._before_models = self._map_owner
+        self.show_page(self.models)
+        return self.models
 
     def _show_from_library(self, result: Result) -> None:
         self.show_page(self.splitter)
@@ -813,14 +839,15 @@ class MainWindow(QMainWindow):
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.setWindowTitle("GPSDream")
         box.setTextFormat(Qt.TextFormat.PlainText)
-        count, outside = len(queue) + len(queue.outside), queue.outside
+        count = len(queue) + len(queue.outside)
         if count == 1 and measuring.running:
             box.setText(self.tr("“{0}” is still being measured.").format(measuring.model_title))
         elif count == 1:
             box.setText(self.tr("One job is not finished."))
         else:
             box.setText(self.tr("{0} jobs are not finished.").format(count))
-        left = time_left_text(queue.seconds_left if queue else outside[0].seconds_left if outside else None)
+        times = [queue.seconds_left, *(job.seconds_left for job in queue.outside)]
+        left = time_left_text(max((seconds for seconds in times if seconds is not None), default=None))
         rest = [self.tr("It would take {0} more.").format(left)] if left else []
         if queue:
             rest.append(self.tr("What is not drawn stays in the queue, and is offered again at the next start."))
