@@ -61,6 +61,11 @@ class Flag:
         return _tr("It looks the same as “{0}”, which is larger.").format(self.twin)
 
 
+def photo_id(record: PhotoRecord) -> str:
+    """Return a name for a photo that changes when its file does."""
+    return f"photo:{record.path}:{record.size}:{record.mtime}"
+
+
 class PhotoItem:
     """A photo, with what the grid draws of it.
 
@@ -86,7 +91,7 @@ class PhotoItem:
         self.number, self.record, self.folder, self.left_out = number, record, folder, left_out
         self.flag: Flag | None = None
         self.picture = record.path
-        self.id = f"photo:{record.path}:{record.size}:{record.mtime}"
+        self.id = photo_id(record)
         self.title = clean_text(record.path.name, 200)
         self.note = clean_text(record.caption, 200) or (record.taken or "")[:10]
         self.words = " ".join((self.title, record.caption, *record.tags)).lower()
