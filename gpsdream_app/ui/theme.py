@@ -97,6 +97,11 @@ class Theme(QObject):
         self._less_motion = value
         self.changed.emit()
 
+    def follow_motion(self, less: bool | None) -> None:
+        """Take a person's choice of less motion, or the system's (None)."""
+        self._less_motion = less
+        self.changed.emit()
+
     def colour(self, name: str) -> QColor:
         """Return the colour of a token, for example `text_muted`."""
         return QColor(getattr(self.palette, name))
