@@ -26,9 +26,11 @@ class SettingsPopover(Popover):
 
     Signals:
         quality_asked: a person wants to know how good the model is.
+        models_asked: a person wants to see all models.
     """
 
     quality_asked = Signal()
+    models_asked = Signal()
 
     def __init__(self, theme: Theme, session: Session, window: QWidget, keys: list[tuple[str, str]]) -> None:
         """Make the card; `keys` are (keys, what they do) for the list of shortcuts."""
@@ -118,10 +120,17 @@ class SettingsPopover(Popover):
             )
             quality.clicked.connect(self._ask_quality)
             self._model_buttons.append(quality)
+        models = TextButton(self.theme, self.tr("All models…"), "folder", look="link", colour="accent", parent=self)
+        models.clicked.connect(self._ask_models)
+        self._model_buttons.append(models)
         for button in self._model_buttons:
             link = button.property("look") == "link"
             self._models.addWidget(button, 0, Qt.AlignmentFlag.AlignLeft if link else Qt.AlignmentFlag(0))
         self.fit()
+
+    def _ask_models(self) -> None:
+        self.dismiss()
+        self.models_asked.emit()
 
     def _ask_quality(self) -> None:
         self.dismiss()
