@@ -19,6 +19,9 @@ from gpsdream_app.engine.client import ProcessEngine
 from gpsdream_app.library.paths import log_dir, user_data_dir
 from gpsdream_app.ui.background import failure_of
 from gpsdream_app.ui.crash import CrashLog
+from gpsdream_app.ui.graphics import VARIABLE as GRAPHICS_VARIABLE
+from gpsdream_app.ui.graphics import GraphicsGuard, GraphicsMode
+from gpsdream_app.ui.graphics_start import GraphicsStart
 from gpsdream_app.ui.icons import application_icon
 from gpsdream_app.ui.map import chromium
 from gpsdream_app.ui.map.scheme import register_scheme
@@ -36,16 +39,23 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="gpsdream gui", description="Open the window.")
     parser.add_argument("--city", metavar="ID", help="the city to show, for example manhattan")
     parser.add_argument("--model", metavar="NAME", help="name of an installed model, or a model folder")
+    parser.add_argument(
+        "--graphics",
+        choices=[mode.value for mode in GraphicsMode],
+        help="for this start: auto, software (no graphics card), no-3d (no OpenGL), plain (no map either)",
+    )
     parser.add_argument("--device", default="auto", help="what the model runs on: auto, cpu, cuda, cuda:1, mps")
     return parser.parse_args(argv)
 
 
-def make_application() -> QApplication:
+def make_application(mode: GraphicsMode = GraphicsMode.AUTO) -> QApplication:
     """Return the QApplication with everything set that must be set before it exists."""
-    chromium.configure(chromium.inspect_machine())
-    register_scheme()
-    prepare_opengl()
-    QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
+    if mode.has_map:
+        chromium.configure(chromium.inspect_machine(mode.chromium))
+        register_scheme(mode.chromium)
+    if mode.has_opengl:
+        prepare_opengl()
+        QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
     QCoreApplication.setApplicationName("GPSDream")
     QCoreApplication.setApplicationVersion(__version__)
     application = QApplication(sys.argv[:1])
@@ -100,7 +110,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         failure = failure_of(error)
         print(f"{failure.message} {failure.hint}".strip(), file=sys.stderr)  # noqa: T201
         return 1
-    application = make_application()
+    if options.graphics:
+        os.environ[GRAPHICS_VARIABLE] = options.graphics
+    guard = GraphicsGuard(user_data_dir(), settings.graphics)
+    guard.begin()
+    application = make_application(guard.mode)
     theme = Theme(application)
     theme.choice = settings.theme
     if settings.less_motion is not None:
@@ -111,10 +125,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     uncaught.happened.connect(lambda error: session.notify_failure(failure_of(error)))
     crash_log.on_exception = uncaught.happened.emit
     interrupts = _Interrupts(window) if sys.platform != "win32" else None
+    start = GraphicsStart(guard, window)
     window.show()
     # The first frame goes to the screen before anything else is begun.
     QTimer.singleShot(0, session.start)
-    if crash_log.previous:
+    if guard.failed:
+        start.tell_of_failure()
+    elif crash_log.previous:
         log.error("The last session crashed:\n%s", crash_log.previous)
         session.notify(
             Notice(Tone.HINT, window.tr("GPSDream ended unexpectedly last time."), details=crash_log.previous)
@@ -122,6 +139,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = application.exec()
     finally:
+        start.end()
         session.close()
         if interrupts:
             interrupts.restore()

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from gpsdream_app.domain.errors import Failure
 from gpsdream_app.ui.desktop import show_in_folder
 from gpsdream_app.ui.icons import icon_pixmap
+from gpsdream_app.ui.map.chromium import map_is_off
 from gpsdream_app.ui.measuring import MeasureState, Measuring
 from gpsdream_app.ui.phrases import first_upper, percent_text, time_left_text, tooltip
 from gpsdream_app.ui.progress import LINE_HEIGHT, ProgressLine
@@ -49,6 +50,8 @@ QUICK, FULL = "quick", "full"
 
 def web_report(theme: Theme) -> Any:
     """Return what shows a report's page."""
+    if map_is_off():
+        raise ImportError("the browser is switched off")
     # Imported late: a person who never looks at reports does not wait for it.
     from gpsdream_app.ui.report_view import ReportView
 

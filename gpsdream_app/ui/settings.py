@@ -22,8 +22,10 @@ from pydantic_settings.exceptions import SettingsError
 from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
 
 from gpsdream_app.domain.errors import GPSDreamError
+from gpsdream_app.domain.memory import REST_MINUTES
 from gpsdream_app.domain.places import Place
 from gpsdream_app.library.paths import storage_error
+from gpsdream_app.ui.graphics import GraphicsMode
 from gpsdream_app.ui.theme import ThemeChoice
 
 FILE_NAME = "settings.json"
@@ -33,6 +35,7 @@ VERSION = 1
 MAX_BYTES = 16 << 20
 ENVIRONMENT_PREFIX = "GPSDREAM_WINDOW_"
 
+MemoryChoice = Literal["auto", "full", "balanced", "low"]
 PageName = Literal["explore", "neighbourhoods", "landmarks", "photos", "library", "quality"]
 
 log = logging.getLogger(__name__)
@@ -81,6 +84,9 @@ class Values(BaseSettings):
     page: PageName = "explore"
     tour_seen: bool = False
     tell_when_done: bool = True
+    graphics: GraphicsMode = GraphicsMode.AUTO
+    memory: MemoryChoice = "auto"
+    rest_minutes: float = Field(REST_MINUTES, ge=0, le=1440)
     save_folder: str = Field("", max_length=4096)
     photos_folder: str = Field("", max_length=4096)
     geometry: Annotated[str, BeforeValidator(_base64)] = ""
@@ -104,7 +110,7 @@ class Values(BaseSettings):
 
 
 # What a person chooses, and "Restore defaults" gives back; everything else is only remembered.
-CHOICES = ("theme", "less_motion", "reopen_page", "tell_when_done")
+CHOICES = ("theme", "less_motion", "reopen_page", "tell_when_done", "graphics", "memory", "rest_minutes")
 
 
 class Settings:
@@ -171,6 +177,33 @@ class Settings:
     @tell_when_done.setter
     def tell_when_done(self, value: bool) -> None:
         self._set("tell_when_done", value)
+
+    @property
+    def graphics(self) -> GraphicsMode:
+        """How much of the graphics card the window asks for; holds from the next start."""
+        return self._values.graphics
+
+    @graphics.setter
+    def graphics(self, mode: GraphicsMode) -> None:
+        self._set("graphics", mode.value)
+
+    @property
+    def memory(self) -> MemoryChoice:
+        """The memory preset of models, or "auto"."""
+        return self._values.memory
+
+    @memory.setter
+    def memory(self, choice: MemoryChoice) -> None:
+        self._set("memory", choice)
+
+    @property
+    def rest_minutes(self) -> float:
+        """Minutes without a job, after which a model is unloaded; 0 for never."""
+        return self._values.rest_minutes
+
+    @rest_minutes.setter
+    def rest_minutes(self, minutes: float) -> None:
+        self._set("rest_minutes", minutes)
 
     # -- what is remembered --
 

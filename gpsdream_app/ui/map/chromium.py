@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from gpsdream_app.library.machine import ScreenKind, screen_kind
+
 logger = logging.getLogger(__name__)
 
+MAP_SWITCH = "GPSDREAM_MAP"  # "off" leaves the map's browser out
 FLAGS_VARIABLE = "QTWEBENGINE_CHROMIUM_FLAGS"
 SANDBOX_VARIABLE = "QTWEBENGINE_DISABLE_SANDBOX"
 QUICK_VARIABLE = "QT_QUICK_BACKEND"
@@ -34,16 +37,18 @@ class Machine:
         graphics: what the person chose.
         has_gpu: whether the system shows a graphics device that can render.
         is_root: whether this process runs as the superuser.
+        is_remote: whether the person sits before another computer.
     """
 
     graphics: Graphics
     has_gpu: bool
     is_root: bool
+    is_remote: bool = False
 
     @property
     def draws_in_software(self) -> bool:
-        """Whether the map is drawn by the processor: asked for, or no GPU (virtual machines, Xvfb, remote desktops)."""
-        return self.graphics is Graphics.SOFTWARE or not self.has_gpu
+        """Whether the map is drawn by the processor: asked for, no GPU (virtual machines, Xvfb), a remote desktop."""
+        return self.graphics is Graphics.SOFTWARE or not self.has_gpu or self.is_remote
 
 
 def _always(_: Machine) -> bool:
@@ -88,7 +93,8 @@ def _has_gpu() -> bool:
 def inspect_machine(graphics: Graphics = Graphics.AUTO) -> Machine:
     """Look at this machine and process."""
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    return Machine(graphics=graphics, has_gpu=_has_gpu(), is_root=is_root)
+    is_remote = screen_kind() is ScreenKind.REMOTE
+    return Machine(graphics=graphics, has_gpu=_has_gpu(), is_root=is_root, is_remote=is_remote)
 
 
 def switches_for(machine: Machine) -> list[str]:
@@ -120,12 +126,19 @@ def _read(path: str) -> str:
         return ""
 
 
+def map_is_off() -> bool:
+    """Whether the map's browser is left out of this start."""
+    return os.environ.get(MAP_SWITCH, "").lower() in ("off", "0", "no")
+
+
 def sandbox_obstacle(machine: Machine) -> str | None:
-    """Return a sentence if Chromium's sandbox cannot work here, else None.
+    """Return a sentence if the map is switched off, or if Chromium's sandbox cannot work here, else None.
 
     Chromium ends the whole process when it finds no usable sandbox, so the question comes before the first page.
     The sandbox itself is never switched off for an ordinary user.
     """
+    if map_is_off():
+        return "The map is switched off."
     if not sys.platform.startswith("linux") or machine.is_root or os.environ.get(SANDBOX_VARIABLE) == "1":
         return None
     sentence = "This system does not let ordinary programs build a sandbox, which the map needs."
