@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -202,6 +203,7 @@ class Session(QObject):
         self._all_read = False
         self._reading_older = False
         self._deleted: tuple[str, int] | None = None
+        self.deleted_at = 0.0  # of `time.monotonic`, when a picture was last deleted
         self._neighbourhoods: Neighbourhoods | None = None
         self._landmarks: Landmarks | None = None
         self._library_place: LibraryState | None = None
@@ -939,6 +941,7 @@ class Session(QObject):
             return
         was_shown = self.shown is not None and self.shown.result is not None and self.shown.result.id == result_id
         row = self.film.remove(result_id)
+        self.deleted_at = time.monotonic()
         if was_shown:
             self._show(None)
 
