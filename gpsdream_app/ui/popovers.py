@@ -1,4 +1,4 @@
-"""What opens from the rail beside the queue: the settings."""
+"""What opens from the rail beside the queue: the settings that are changed most, and the way to all others."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ class SettingsPopover(Popover):
     quality_asked = Signal()
     models_asked = Signal()
 
-    def __init__(self, theme: Theme, session: Session, window: QWidget, keys: list[tuple[str, str]]) -> None:
-        """Make the card; `keys` are (keys, what they do) for the list of shortcuts."""
+    def __init__(
+        self, theme: Theme, session: Session, window: QWidget, links: list[tuple[str, str, Callable[[], None]]]
+    ) -> None:
+        """Make the card; `links` are (where to, its keys, what goes there)."""
         super().__init__(theme, window, window.tr("Settings"))
         self.setFixedWidth(SETTINGS_WIDTH)
         self._session = session
@@ -60,7 +62,7 @@ class SettingsPopover(Popover):
         self.column.addWidget(self._line())
         self.column.addLayout(self._models)
         self.column.addWidget(self._line())
-        self.column.addLayout(self._make_keys(keys))
+        self.column.addLayout(self._make_links(links))
         self.column.addWidget(self._line())
         self.column.addLayout(self._make_folders(theme))
         self.column.addWidget(label(self.tr("GPSDream {0}").format(__version__), "small"))
@@ -72,15 +74,21 @@ class SettingsPopover(Popover):
         line.setObjectName("separator")
         return line
 
-    def _make_keys(self, keys: list[tuple[str, str]]) -> QGridLayout:
+    def _make_links(self, links: list[tuple[str, str, Callable[[], None]]]) -> QGridLayout:
         grid = QGridLayout()
         grid.setHorizontalSpacing(SPACE_3)
         grid.setVerticalSpacing(SPACE_1)
-        for row, (key, what) in enumerate(keys):
-            grid.addWidget(label(what), row, 0)
-            grid.addWidget(label(key, "key"), row, 1, Qt.AlignmentFlag.AlignRight)
+        for row, (text, keys, call) in enumerate(links):
+            button = TextButton(self.theme, text, look="link", colour="accent", parent=self)
+            button.clicked.connect(lambda _=False, call=call: self._leave_for(call))
+            grid.addWidget(button, row, 0, Qt.AlignmentFlag.AlignLeft)
+            grid.addWidget(label(keys, "key"), row, 1, Qt.AlignmentFlag.AlignRight)
         grid.setColumnStretch(0, 1)
         return grid
+
+    def _leave_for(self, call: Callable[[], None]) -> None:
+        self.dismiss()
+        call()
 
     def _make_folders(self, theme: Theme) -> QHBoxLayout:
         row = QHBoxLayout()
