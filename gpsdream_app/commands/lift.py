@@ -6,7 +6,7 @@ What has been done is kept in the person's folder, so the same command goes on w
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,23 +83,31 @@ def build_request(arguments: argparse.Namespace) -> LiftRequest:
 
 
 def find_landmark(name: str, model: str) -> Landmark:
-    """Return a landmark that comes along, or one that the model has learned, by its id or name.
+    """Return a landmark by its id or name: one that comes along, a person's own, or one that the model has learned.
+
+    Of those that come along a part of the id is enough, unless another one is called exactly so.
 
     Raises:
         GPSDreamError: of kind `bad_request` if there is none or more than one.
     """
     from gpsdream_app.domain.landmarks import landmark
+    from gpsdream_app.library.landmarks import LandmarkStore
     from gpsdream_app.library.model_folders import find_model, read_card
 
-    try:
-        return landmark(name)
-    except GPSDreamError:
-        learned = getattr(read_card(find_model(model)), "landmarks", ())
-        wanted = name.strip().lower()
-        for one in (getattr(entry, "landmark", entry) for entry in learned):
-            if isinstance(one, Landmark) and wanted in (one.id, one.name.lower(), one.title.lower()):
-                return one
-        raise
+    wanted = name.strip().lower()
+
+    def exact(entries: Iterable[Landmark]) -> Landmark | None:
+        return next((one for one in entries if wanted in (one.id, one.name.lower(), one.title.lower())), None)
+
+    found = exact(entry.landmark for entry in LandmarkStore().list())
+    if found is None:
+        try:
+            return landmark(name)
+        except GPSDreamError:
+            found = exact(known.landmark for known in read_card(find_model(model)).landmarks)
+            if found is None:
+                raise
+    return found
 
 
 def output_file(out: str, kind: str | None) -> Path:
@@ -171,10 +179,11 @@ def write(result: LiftResult, out: Path, *, texture: bool) -> list[Path]:
     from gpsdream_app.lifting.density import Density
     from gpsdream_app.lifting.files import write_mesh
     from gpsdream_app.lifting.mesh import extract, textured
+    from gpsdream_app.lifting.painting import VIEWS_FILE, PaintedViews
     from gpsdream_app.lifting.result import standing_of
 
     density = Density.load(Path(result.folder) / DENSITY_FILE)
     mesh = extract(density)
     if texture and out.suffix.lower() != ".stl":
-        mesh = textured(mesh, density)
+        mesh = textured(mesh, density, views=PaintedViews.load(Path(result.folder) / VIEWS_FILE))
     return write_mesh(mesh, out, standing_of(result.request, density, result.model_title))

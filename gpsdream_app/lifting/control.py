@@ -65,6 +65,11 @@ class Control:
         return self._paused
 
     @property
+    def cancelled(self) -> bool:
+        """Whether it shall end and leave nothing but its checkpoint."""
+        return self._cancelled
+
+    @property
     def ended(self) -> bool:
         """Whether it shall end, kept or not."""
         return self._cancelled or self._kept
@@ -77,6 +82,11 @@ class Control:
             raise LiftCancelled
         if self._kept:
             raise LiftKept
+
+    def check_cancelled(self) -> None:
+        """Raise if it shall end and nothing is to be kept: for what comes after the last step."""
+        if self._cancelled:
+            raise LiftCancelled
 
     def wait(self) -> None:
         """Wait while paused; raise if it shall end."""

@@ -397,6 +397,11 @@ class Lift:
         return torch.tensor(self.flat if self.flat is not None else (1.0, 1.0, 1.0), device=self.device)
 
     @property
+    def pictures(self) -> torch.Tensor | None:
+        """The views that the field is fitted to, (views, 3, side, side), as they were drawn last; None if none were."""
+        return self._pictures
+
+    @property
     def steps_done(self) -> int:
         """Of fitting and distilling."""
         before = sum(phase.steps for phase in self.phases[: self.phase] if phase.name in ("fit", "distil"))
@@ -619,6 +624,7 @@ class Lift:
             samples=self.config.samples,
             background=self.backdrop,
             occupancy=self.occupancy if self.occupancy.cells is not None else None,
+            before_chunk=self.control.check,
         ).pictures(len(self.cameras), side, side)
         self.control.check()
         seed = self.config.seed + 7919 * phase.number

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
+from diffusers.models.resnet import ResnetBlock2D
+from diffusers.models.transformers.transformer_2d import Transformer2DModel
 
 from gpsdream_app.lifting.guidance import Condition
 from gpsdream_app.models.conditions import Location, predict
 from gpsdream_app.models.landmark_pipeline import LandmarkPipeline, View
 from gpsdream_app.models.pipeline import GPSDiffusionPipeline
+
+BLOCKS = (ResnetBlock2D, Transformer2DModel)
 
 
 class DiffusionViews:
@@ -43,6 +49,25 @@ class DiffusionViews:
         self._prediction = pipeline.scheduler.config.prediction_type
         self._words: dict[str, torch.Tensor] = {}
         self._preconditioning = pipeline.preconditioning
+
+    @contextmanager
+    def interrupted(self, check: Callable[[], None]) -> Iterator[None]:
+        """Have `check` called before every block of the networks: what it raises ends a pass in its middle.
+
+        A pass of a large model takes seconds on a processor; nobody shall wait so long for a cancel.
+        """
+
+        def before(*_: Any) -> None:
+            check()
+
+        networks = (self.pipeline.unet, self.pipeline.vae)
+        blocks = [one for network in networks for one in network.modules() if isinstance(one, BLOCKS)]
+        hooks = [block.register_forward_pre_hook(before) for block in blocks]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def _timestep(self, t: float) -> float:
         return t * (len(self._kept) - 1)

@@ -65,7 +65,7 @@ def framing_of(card: ModelCard, landmark: Landmark) -> Framing:
 
 # What all lifts of a method have, then what each quality changes.
 _VIEWS: dict[str, Any] = {
-    "weights": Weights(total_variation=0.05, entropy=0.02, sparsity=0.01, silhouette=0.3, thickness=1.0),
+    "weights": Weights(total_variation=0.02, entropy=0.02, sparsity=0.01, silhouette=0.3, thickness=0.3),
     "similarity": True,
     "gain": True,
     "samples": 72,
@@ -88,8 +88,8 @@ _VIEWS_QUALITY: dict[LiftQuality, dict[str, Any]] = {
 }
 _DISTIL: dict[str, Any] = {
     "times": Times.ANNEALED,
-    # Not lit: before a flat colour that it knows, a field that is lit differently every time turns into fog of the right
-    # mean colour. A strong entropy makes it decide.
+    # Not lit: before a flat colour that it knows, a field that is lit differently every time turns into fog of the
+    # right mean colour. A strong entropy makes it decide.
     "shaded": 0.0,
     "samples": 64,
     "rate": 0.2,

@@ -7,7 +7,7 @@ is T_i = exp(-sum_{j<i} d_j s_j), its weight w_i = T_i alpha_i, and colour, dept
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -198,12 +198,14 @@ def render_pictures(
     light: Light | None = None,
     normals: bool = False,
     chunk: int = 1 << 14,
+    before_chunk: Callable[[], None] | None = None,
 ) -> Rendered:
     """Whole pictures without gradients, some rays at a time; see `render_rays`. Rows of all cameras follow one another.
 
     Args:
         background: a colour (3,), (cameras, 3), or a learned surrounding.
         chunk: rays that go together, which bounds the memory.
+        before_chunk: called before each of them; what it raises ends the rendering.
     """
     device = field._extent.device
     rays = rays_of(cameras, height, width, device).flat()
@@ -216,6 +218,8 @@ def render_pictures(
     parts = []
     for start in range(0, rays.origins.shape[0], chunk):
         part = slice(start, start + chunk)
+        if before_chunk:
+            before_chunk()
         parts.append(
             render_rays(
                 field,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import shutil
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from gpsdream_app.lifting.density import Density
 from gpsdream_app.lifting.field import Field, Occupancy, density_of
 from gpsdream_app.lifting.loop import Control, Lift, Progress
 from gpsdream_app.lifting.model_views import DiffusionViews
+from gpsdream_app.lifting.painting import VIEWS_FILE, PaintedViews
 from gpsdream_app.lifting.presets import config_of, framing_of
 from gpsdream_app.lifting.renderer import Look, look, render_pictures
 from gpsdream_app.lifting.result import finish_lift
@@ -82,6 +84,12 @@ def load_views(
         GPSDreamError: if the folder is no model, or the model cannot do what is asked.
     """
     card = read_card(folder)
+    if card.landmarks and card.known_landmark(request.landmark.id) is None:
+        raise GPSDreamError(
+            ErrorKind.BAD_REQUEST,
+            f"“{card.title}” has not learned “{request.landmark.title}”.",
+            "Train a model with photos of it to lift it.",
+        )
     target = choose_device(device)
     pipeline = load_pipeline(folder, dtype=torch.float32 if target.type == "cpu" else torch.float16, report=report)
     pipeline.to(target)
@@ -142,7 +150,7 @@ def lift(
         return found
     control.check()
     card = read_card(model)
-    views = loaded or load_views(model, request, device, report)
+    views = loaded or load_views(model, request, device, _checked(report, control))
     config, scale = config_of(request, card)
     folder = lift_folder(request, weights, out)
     begin_lift(request, folder)
@@ -158,12 +166,15 @@ def lift(
         shutil.rmtree(checkpoints, ignore_errors=True)
         running = Lift(config, views, checkpoints, control, on_pass=telling)
     try:
-        for progress in running.run():
-            telling(progress)
+        with views.interrupted(control.check):
+            for progress in running.run():
+                telling(progress)
     finally:
         seconds.save()
     telling.mesh()
-    density = solid_of(running, scale)
+    density = solid_of(running, scale, control.check_cancelled)
+    if running.pictures is not None:
+        painted_views(running).save(folder / VIEWS_FILE)
     camera = replace(running.cameras[0], azimuth=request.landmark.heading + LOOK_AZIMUTH)
     result = finish_lift(
         density,
@@ -183,12 +194,45 @@ def lift(
     return result
 
 
-def solid_of(running: Lift, scale: Scale) -> Density:
-    """The field of a lift as the density that its mesh is extracted from."""
-    return solid(density_of(running.field, scale=scale), surface_points(running.field, running.cameras[0]))
+def _checked(report: Report | None, control: Control) -> Report:
+    """Look before every stage of loading whether it is still wanted."""
+
+    def checked(stage: int, stages: int, text: str) -> None:
+        control.check_cancelled()
+        if report:
+            report(stage, stages, text)
+
+    return checked
 
 
-def surface_points(field: Field, camera: Camera, views: int = SEEN_FROM, side: int = SEEN_SIDE) -> np.ndarray:
+def solid_of(running: Lift, scale: Scale, check: Callable[[], None] | None = None) -> Density:
+    """The field of a lift as the density that its mesh is extracted from; `check` is called now and then."""
+    points = surface_points(running.field, running.cameras[0], check=check)
+    return solid(density_of(running.field, scale=scale), points)
+
+
+def painted_views(running: Lift) -> PaintedViews:
+    """The views that a lift was fitted to, for its texture."""
+    assert running.pictures is not None
+    cameras = running.cameras
+    pixels = (running.pictures.clamp(0, 1) * 255).round().to(torch.uint8)
+    return PaintedViews(
+        pixels.permute(0, 2, 3, 1).cpu().numpy(),
+        *(
+            np.array([getattr(camera, name) for camera in cameras], dtype=np.float64)
+            for name in ("azimuth", "elevation", "distance", "fov", "target", "shift")
+        ),
+        np.array(running.flat if running.flat is not None else (math.nan,) * 3, dtype=np.float64),
+    )
+
+
+def surface_points(
+    field: Field,
+    camera: Camera,
+    views: int = SEEN_FROM,
+    side: int = SEEN_SIDE,
+    check: Callable[[], None] | None = None,
+) -> np.ndarray:
     """Points (N, 3) in field units of surfaces that cameras all round see.
 
     Args:
@@ -196,11 +240,12 @@ def surface_points(field: Field, camera: Camera, views: int = SEEN_FROM, side: i
         camera: one of them; the others stand beside it, in steps of azimuth.
         views: cameras.
         side: rows and columns of rays of each.
+        check: called now and then; what it raises ends the search.
     """
     cameras = [replace(camera, azimuth=360.0 * number / views) for number in range(views)]
     occupancy = Occupancy(field.extent)
     occupancy.update(field)
-    seen = render_pictures(field, cameras, side, side, samples=96, occupancy=occupancy)
+    seen = render_pictures(field, cameras, side, side, samples=96, occupancy=occupancy, before_chunk=check)
     rays = rays_of(cameras, side, side, seen.depth.device).flat()
     hit = seen.opacity > 0.5
     points = rays.origins[hit] + rays.directions[hit] * seen.depth[hit, None]
