@@ -114,6 +114,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ[GRAPHICS_VARIABLE] = options.graphics
     guard = GraphicsGuard(user_data_dir(), settings.graphics)
     guard.begin()
+    try:
+        return _open(options, settings, crash_log, guard)
+    finally:
+        guard.good()  # only what ends the whole process leaves its mark
+
+
+def _open(options: argparse.Namespace, settings: Settings, crash_log: CrashLog, guard: GraphicsGuard) -> int:
+    """Open the window; returns the exit code when it is closed."""
     application = make_application(guard.mode)
     theme = Theme(application)
     theme.choice = settings.theme
@@ -139,7 +147,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = application.exec()
     finally:
-        start.end()
         session.close()
         if interrupts:
             interrupts.restore()
