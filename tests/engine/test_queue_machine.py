@@ -83,6 +83,7 @@ class HandEngine(QueueEngine):
 
     def _begin(self, job: Job) -> None:
         assert self.alive
+        assert job.is_question or not self.held
         if job.is_lift:
             assert self.lifted is None
             self.lifted = job
@@ -113,6 +114,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.submitted: list[str] = []
         self.lifts: list[str] = []
         self.cancels: set[str] = set()
+        self.moved = False
 
     @rule(target=jobs, seed=st.integers(0, 99), explain=st.booleans())
     def submit(self, seed: int, explain: bool) -> str:
@@ -144,6 +146,42 @@ class QueueMachine(RuleBasedStateMachine):
     def cancel_all(self) -> None:
         self.cancels.update(self.submitted)
         self.engine.cancel_all()
+
+    @rule()
+    def cancel_waiting(self) -> None:
+        running = {job.job_id for job in (self.engine.given, self.engine.lifted) if job}
+        self.cancels.update(set(self.submitted) - running)
+        self.engine.cancel_waiting()
+        assert not self.engine._drawing.waiting
+        assert not self.engine._lifting.waiting
+        assert running == {job.job_id for job in (self.engine.given, self.engine.lifted) if job}
+
+    @rule(job_id=jobs, before=st.none() | jobs | st.just(""))
+    def move(self, job_id: str, before: str | None) -> None:
+        lanes = [list(lane.waiting) for lane in self.engine._lanes]
+        self.engine.move(job_id, before)
+        for old, lane in zip(lanes, self.engine._lanes, strict=True):
+            new = list(lane.waiting)
+            if job_id not in old or job_id == before:
+                assert new == old
+                continue
+            self.moved = True
+            assert [other for other in new if other != job_id] == [other for other in old if other != job_id]
+            if before is None:
+                assert new[-1] == job_id
+            elif before in old:
+                assert new.index(job_id) == new.index(before) - 1
+            else:
+                assert new[0] == job_id
+
+    @rule(held=st.booleans())
+    def hold(self, held: bool) -> None:
+        if held:
+            self.engine.hold()
+        else:
+            self.engine.release()
+        assert self.engine.held is held
+        self.moved = self.moved or held  # what somebody asked just now goes on
 
     @precondition(lambda self: not self.engine.alive)
     @rule()
@@ -180,7 +218,8 @@ class QueueMachine(RuleBasedStateMachine):
         for lane, given in ((self.engine._drawing, self.engine.given), (self.engine._lifting, self.engine.lifted)):
             assert not (lane.current and lane.current.job_id in lane.waiting)
             assert given is lane.current
-            assert not (self.engine.alive and lane.waiting and lane.current is None), "nothing is done though jobs wait"
+            ready = [job for job in lane.waiting.values() if not self.engine.held or job.is_question]
+            assert not (self.engine.alive and ready and lane.current is None), "nothing is done though jobs wait"
 
     @invariant()
     def positions_are_told(self) -> None:
@@ -214,7 +253,7 @@ class QueueMachine(RuleBasedStateMachine):
                     assert event.job_id in self.cancels, "a cancel touches its own job only"
         for jobs in (self.lifts, [job for job in self.submitted if job not in self.lifts]):
             starts = [job for job in first_starts if job in jobs]
-            assert starts == [job for job in jobs if job in starts], "first come, first served"
+            assert self.moved or starts == [job for job in jobs if job in starts], "first come, first served"
 
 
 TestQueue = QueueMachine.TestCase
