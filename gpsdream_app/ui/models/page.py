@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -268,11 +269,14 @@ class ModelsPage(QFrame):
     def _show_list(self) -> None:
         before = self.chosen
         wanted = self._wanted or (before.name if before else self._session.form.model)
+        titles = Counter(title_of(model) for model in self.shelf.models)
         self.list.blockSignals(True)
         self.list.clear()
         for model in self.shelf.models:
-            title = clean_text(model.card.title if model.card else model.name, 80)
+            title = title_of(model)
             parts = [size_words(model.size)]
+            if titles[title_of(model)] > 1:
+                parts.insert(0, clean_text(model.name, 60))
             if model.name == self._session.form.model:
                 parts.insert(0, self.tr("in use"))
             elif model.card is None:
@@ -290,7 +294,8 @@ class ModelsPage(QFrame):
         if self.list.currentItem() is None and self.list.count():
             self.list.setCurrentRow(0)
         self.list.blockSignals(False)
-        self._wanted = ""
+        if self.shelf.find(wanted):
+            self._wanted = ""
         total = sum(model.size for model in self.shelf.models)
         count = len(self.shelf.models)
         if count:
@@ -308,7 +313,7 @@ class ModelsPage(QFrame):
         if model is None:
             return
         card = model.card
-        self.title.setText(clean_text(card.title if card else model.name, 120))
+        self.title.setText(title_of(model))
         self.description.setText(
             clean_text(card.description, 1000)
             if card
@@ -554,9 +559,25 @@ class ModelList(QListWidget):
             super().keyPressEvent(event)
 
 
+def title_of(model: Listed) -> str:
+    """Return what a model is called, as one line of plain text."""
+    return clean_text(model.card.title if model.card else model.name, 100)
+
+
+# Keys of cards whose words would not read well.
+KEYS = {
+    "autoencoder_psnr_db": "Codec, dB",
+    "clip_score": "CLIP score",
+    "gps_score": "GPS score",
+    "gps_score_place_only": "GPS score, place alone",
+    "median_area_km2": "Median area, km²",
+    "licence": "Licence of the data",
+}
+
+
 def key_text(key: str) -> str:
     """Return a key of a card as words that begin with a capital letter."""
-    words = clean_text(key.replace("_", " "), 40)
+    words = KEYS.get(key) or clean_text(key.replace("_", " "), 40)
     return words[:1].upper() + words[1:]
 
 

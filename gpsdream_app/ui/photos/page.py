@@ -146,7 +146,7 @@ class PhotosPage(QFrame):
         self.train.left.connect(self.show_list)
         self.train.models_asked.connect(self.models_asked)
         self.tools.narrow_asked.connect(self._narrow)
-        self.tools.fit_asked.connect(self._fit)
+        self.tools.fit_asked.connect(lambda: self._fit())
         state.found.connect(self._show_found)
         state.read.connect(self._read)
         state.flags_changed.connect(self._show_flags)
@@ -293,15 +293,15 @@ class PhotosPage(QFrame):
 
     def _read(self) -> None:
         self.filters.show_folders(self.state.collections)
-        if self._here and not self._fitted and self.state.items and self.state.importing is None:
-            # The photos may lie in another part of the world than the map.
-            self._fitted = True
-            self._fit()
-        self._show_flags()
+        self._show_found()
         if self.body.currentIndex() == self.TRAIN:
             self.train.show_collections(self.state.collections)
 
     def _show_flags(self) -> None:
+        if self._here and not self._fitted and self.state.items:
+            # The photos may lie in another part of the world than the map; a stray one shall not decide it.
+            self._fitted = True
+            self._fit(stray=False)
         self.grid.redraw()
         self._show_found()
 
@@ -398,8 +398,8 @@ class PhotosPage(QFrame):
         if heap and heap.count > 1 and zoom < NEAREST:
             self._board.fly_to(heap.lat, heap.lon, min(zoom + CLUSTER_ZOOM, NEAREST))
 
-    def _fit(self) -> None:
-        box = self.state.bounds()
+    def _fit(self, *, stray: bool = True) -> None:
+        box = self.state.bounds(stray=stray)
         if box and self._here:
             self._board.fit(box.south, box.west, box.north, box.east)
 

@@ -23,6 +23,7 @@ from gpsdream_app.photos.report import ImportReport
 from gpsdream_app.ui.background import Background
 from gpsdream_app.ui.photos.model import (
     Flag,
+    FlagKind,
     PhotoItem,
     PhotosModel,
     Show,
@@ -239,9 +240,15 @@ class PhotosState(QObject):
 
         self._reader.run(self, work, show)
 
-    def bounds(self) -> Box | None:
-        """Return the box round everything that is listed; None if there is nothing."""
+    def bounds(self, *, stray: bool = True) -> Box | None:
+        """Return the box round everything that is listed; None if there is nothing.
+
+        Args:
+            stray: with photos far from the others; without them it is round all photos.
+        """
         items = self.model.items
+        if not stray:
+            items = [item for item in self.items if not (item.flag and item.flag.kind is FlagKind.FAR)]
         if not items:
             return None
         lats, lons = [item.record.lat for item in items], [item.record.lon for item in items]
