@@ -482,6 +482,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="check this installation",
         description="Check versions, graphics, the map, folders and models. Exit code 1: something is broken.",
     )
+    doctor.add_argument("--save", metavar="FILE", help="also write a ZIP for a bug report, with nothing private in it")
     _add_json(doctor)
     return parser
 

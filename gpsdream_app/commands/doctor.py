@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from pathlib import Path
 
 from gpsdream_app.commands import terminal
+from gpsdream_app.library.diagnostics import save_diagnostics
 from gpsdream_app.library.doctor import Status, checks
 
 
@@ -18,6 +20,10 @@ def run(arguments: argparse.Namespace) -> int:
             terminal.say(f"{check.status:<8} {check.name}: {check.text}")
             if check.hint:
                 terminal.say(f"{'':<8}   {check.hint}")
+    if arguments.save:
+        saved = save_diagnostics(Path(arguments.save), found)
+        if not arguments.json:
+            terminal.say(f"\nSaved for a bug report, with nothing private in it: {saved}")
     broken = [check for check in found if check.status is Status.BROKEN]
     if arguments.json:
         terminal.say_json({"ok": not broken, "checks": [asdict(check) for check in found]})

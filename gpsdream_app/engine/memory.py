@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpsdream_app.domain.memory import AUTO, REST_MINUTES, MemoryPreset, choose_preset, is_memory_choice
-from gpsdream_app.library.machine import Memory, computer_memory
+from gpsdream_app.library.machine import Memory, computer_memory, weights_bytes
 
 
 def runs_on_gpu(device: str) -> bool:
@@ -31,14 +31,6 @@ def memory_of(device: str) -> Memory:
             free, total = torch.cuda.mem_get_info(torch.device("cuda" if device == "auto" else device))
             return Memory(int(total), int(free))
     return computer_memory()
-
-
-def weights_bytes(folder: Path) -> int:
-    """Bytes of a model's weight files; 0 if the folder cannot be read."""
-    try:
-        return sum(path.stat().st_size for path in folder.glob("*/*.safetensors"))
-    except OSError:
-        return 0
 
 
 @dataclass(slots=True)

@@ -5,12 +5,14 @@ Whatever is heavy or may crash (torch, Qt, OpenGL) is tried in a process of its 
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import json
 import os
 import platform
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -22,8 +24,11 @@ from typing import Any
 
 from gpsdream_app import __version__
 from gpsdream_app.domain.errors import GPSDreamError
+from gpsdream_app.domain.memory import MemoryPreset, choose_preset, memory_needed
 from gpsdream_app.domain.requests import DEFAULT_MODEL
+from gpsdream_app.domain.resources import resources_dir
 from gpsdream_app.library import model_folders, paths
+from gpsdream_app.library.machine import GRAPHICS_FILE, ScreenKind, computer_memory, screen_kind, weights_bytes
 
 SECONDS = 90.0  # for one probe; a cold disk needs a while to load torch
 LOW_DISK_BYTES = 2_000_000_000
@@ -43,14 +48,15 @@ PACKAGES = (
 TORCH_PROBE = """
 import json, torch
 device, name, memory = "cpu", "", 0
+free = 0
 if torch.cuda.is_available():
     device, name = "cuda", torch.cuda.get_device_name(0)
-    memory = torch.cuda.get_device_properties(0).total_memory
+    free, memory = torch.cuda.mem_get_info()
     (torch.ones(64, 64, device="cuda") @ torch.ones(64, 64, device="cuda")).sum().item()
 elif torch.backends.mps.is_available():
     device, name = "mps", "Apple GPU"
 print(json.dumps({"version": torch.__version__, "cuda": torch.version.cuda, "device": device, "name": name,
-                  "memory": memory, "threads": torch.get_num_threads()}))
+                  "memory": memory, "free": free, "threads": torch.get_num_threads()}))
 """
 
 # 0x1F01 and 0x1F02 are GL_RENDERER and GL_VERSION.
@@ -106,11 +112,14 @@ def checks() -> Iterator[Check]:
     yield _program()
     yield _packages()
     yield _processor()
-    yield _torch()
+    yield from _torch()
+    yield _screen()
     yield _opengl()
     yield _webengine()
     yield from _folders()
     yield _disk()
+    yield from _databases()
+    yield _last_end()
     yield from _models()
 
 
@@ -132,15 +141,13 @@ def _packages() -> Check:
 
 
 def _processor() -> Check:
-    import psutil
-
-    memory = psutil.virtual_memory()
+    memory = computer_memory()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     text = (
         f"{platform.machine()}, {cores} {'core' if cores == 1 else 'cores'}, "
-        f"{memory.total / 2**30:.1f} GiB of memory, {memory.available / 2**30:.1f} GiB of it free"
+        f"{memory.total / 2**30:.1f} GiB of memory, {memory.free / 2**30:.1f} GiB of it free"
     )
-    if memory.available < LOW_MEMORY_BYTES:
+    if memory.free < LOW_MEMORY_BYTES:
         return Check("processor", Status.WARNING, text, "Drawing needs about 3 GiB; close other programs.")
     return Check("processor", Status.OK, text)
 
@@ -175,6 +182,7 @@ def probe(code: str, environment: Mapping[str, str] | None = None) -> dict[str, 
 
 
 def _probed(name: str, code: str, hint: str, read: Callable[[dict[str, Any]], Check]) -> Check:
+    """Return what `read` makes of a probe's answer, or a broken check with a hint if there is none."""
     try:
         return read(probe(code, _graphics_environment()))
     except (RuntimeError, OSError, ValueError, IndexError) as error:
@@ -187,8 +195,12 @@ def _graphics_environment() -> dict[str, str]:
     return {"QT_QPA_PLATFORM": "offscreen"} if headless and "QT_QPA_PLATFORM" not in os.environ else {}
 
 
-def _torch() -> Check:
+def _torch() -> Iterator[Check]:
+    """Where models run, and the memory preset that fits there now."""
+    answers: list[dict[str, Any]] = []
+
     def read(answer: dict[str, Any]) -> Check:
+        answers.append(answer)
         build = f"CUDA {answer['cuda']}" if answer["cuda"] else "no CUDA"
         text = f"torch {answer['version']} ({build}), "
         if answer["device"] == "cpu":
@@ -200,10 +212,79 @@ def _torch() -> Check:
                     "Install PyTorch for CUDA; the README says how.",
                 )
             return Check("graphics card", Status.OK, text + f"none in use: draws on {answer['threads']} CPU threads")
-        memory = f", {answer['memory'] / 2**30:.0f} GiB" if answer["memory"] else ""
+        memory = ""
+        if answer["memory"]:
+            memory = f", {answer['memory'] / 2**30:.0f} GiB, {answer.get('free', 0) / 2**30:.1f} GiB of it free"
         return Check("graphics card", Status.OK, text + f"{answer['name']}{memory}")
 
-    return _probed("graphics card", TORCH_PROBE, "PyTorch does not start; install it again.", read)
+    yield _probed("graphics card", TORCH_PROBE, "PyTorch does not start; install it again.", read)
+    on_gpu = bool(answers) and answers[0]["device"] == "cuda"
+    free = int(answers[0].get("free", 0)) if on_gpu else computer_memory().free
+    yield _preset(free, on_gpu=on_gpu)
+
+
+def _preset(free: int, *, on_gpu: bool) -> Check:
+    weights = weights_bytes(resources_dir() / "models" / DEFAULT_MODEL)
+    preset = choose_preset(free, weights, on_gpu=on_gpu)
+    sentence = {
+        MemoryPreset.FULL: "full: models draw as quickly as they can",
+        MemoryPreset.BALANCED: "balanced: a little slower, with less memory",
+        MemoryPreset.LOW: "low: slower, with as little memory as possible",
+    }[preset]
+    if memory_needed(MemoryPreset.LOW, weights, on_gpu=on_gpu) > free:
+        return Check("memory preset", Status.WARNING, sentence, "Even that may not fit now; close other programs.")
+    return Check("memory preset", Status.OK, sentence)
+
+
+def _screen() -> Check:
+    kind = screen_kind()
+    text = kind.value
+    stepped = ""
+    try:
+        found = json.loads((paths.user_data_dir() / GRAPHICS_FILE).read_text(encoding="utf-8"))
+        stepped = str(found["mode"])
+    except (OSError, ValueError, KeyError, TypeError, GPSDreamError):
+        pass  # no start failed
+    if stepped in ("software", "no-3d", "plain"):
+        text += f"; a start failed, and the graphics mode since is {stepped}"
+        return Check("screen", Status.WARNING, text, "Choose another mode on the window's Help page to try again.")
+    if kind is ScreenKind.REMOTE:
+        text += ": the processor draws the map"
+    return Check("screen", Status.OK, text)
+
+
+def _databases() -> Iterator[Check]:
+    """Whether what is in the person's folder can be read. A file that is not there yet is no fault."""
+    try:
+        found = sorted(paths.user_data_dir().glob("*.sqlite"))
+    except GPSDreamError:
+        return
+    for path in found:
+        try:
+            with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=2.0)) as database:
+                (answer,) = database.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.Error as error:
+            answer = str(error)
+        if answer == "ok":
+            yield Check(path.stem, Status.OK, f"{path.name} is whole, {path.stat().st_size / 1e6:.1f} MB")
+        else:
+            hint = "Start the window: it sets a damaged library aside and builds it again from the pictures."
+            yield Check(path.stem, Status.BROKEN, f"{path.name} is damaged ({answer})", hint)
+
+
+def _last_end() -> Check:
+    try:
+        crash = paths.log_dir() / "crash.txt"
+        if crash.is_file() and crash.stat().st_size:
+            return Check(
+                "last end",
+                Status.WARNING,
+                "the window crashed when it was open last",
+                "Save diagnostics for a bug report.",
+            )
+    except (OSError, GPSDreamError):
+        pass  # told by the check of the folders
+    return Check("last end", Status.OK, "the window ended as it should")
 
 
 def _opengl() -> Check:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+GRAPHICS_FILE = "graphics.json"  # in the person's folder: the mode that starts stepped down to
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -38,6 +39,14 @@ def computer_memory(cgroup: Path = CGROUP) -> Memory:
     except (OSError, ValueError):
         pass  # no Linux, no container, or one of the older kind
     return Memory(total, free)
+
+
+def weights_bytes(folder: Path) -> int:
+    """Bytes of a model's weight files; 0 if the folder cannot be read."""
+    try:
+        return sum(path.stat().st_size for path in folder.glob("*/*.safetensors"))
+    except OSError:
+        return 0
 
 
 class ScreenKind(StrEnum):

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QApplication
 from gpsdream_app import __version__
 from gpsdream_app.domain.errors import GPSDreamError
 from gpsdream_app.engine.client import ProcessEngine
+from gpsdream_app.library.machine import ScreenKind, screen_kind
 from gpsdream_app.library.paths import log_dir, user_data_dir
 from gpsdream_app.ui.background import failure_of
 from gpsdream_app.ui.crash import CrashLog
@@ -103,6 +104,10 @@ class _Interrupts(QObject):
 def main(argv: Sequence[str] | None = None) -> int:
     """Open the window and return the exit code when it is closed."""
     options = parse(argv)
+    if screen_kind() is ScreenKind.NONE and not os.environ.get("QT_QPA_PLATFORM"):
+        # Qt would end the process with no more than a line for programmers.
+        print("There is no display here to open a window on. “gpsdream generate” draws without one.", file=sys.stderr)  # noqa: T201
+        return 1
     try:
         crash_log = CrashLog(log_dir())
         settings = Settings(user_data_dir())

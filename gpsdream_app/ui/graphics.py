@@ -18,13 +18,13 @@ from typing import Any
 
 import psutil
 
+from gpsdream_app.library.machine import GRAPHICS_FILE
 from gpsdream_app.ui.map import chromium
 from gpsdream_app.ui.opengl import SWITCH as SWITCH_3D
 
 log = logging.getLogger(__name__)
 
 MARK_FILE = "graphics-starting.json"
-STEP_FILE = "graphics.json"
 VARIABLE = "GPSDREAM_GRAPHICS"  # one start with another mode, for example from a terminal
 SOONEST_MILLISECONDS = 4_000  # a window that has lived so long with its map has started well
 LATEST_MILLISECONDS = 25_000  # and one that has lived so long without, too
@@ -83,7 +83,7 @@ class GraphicsGuard:
             environment: that of the process if None; `GPSDREAM_GRAPHICS` in it is obeyed for this start.
         """
         self._environment = os.environ if environment is None else environment
-        self._mark, self._step = folder / MARK_FILE, folder / STEP_FILE
+        self._mark, self._step = folder / MARK_FILE, folder / GRAPHICS_FILE
         self._marked = False
         self.wanted = wanted
         self.failed: GraphicsMode | None = None
@@ -154,7 +154,7 @@ class GraphicsGuard:
 
 def next_mode(folder: Path, wanted: GraphicsMode) -> GraphicsMode:
     """Return the mode that the next start will use if this one goes well."""
-    step = _read(folder / STEP_FILE)
+    step = _read(folder / GRAPHICS_FILE)
     mode = _mode(step.get("mode")) if step and step.get("wanted") == wanted else None
     return max(wanted, mode or wanted, key=list(GraphicsMode).index)
 

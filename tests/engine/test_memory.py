@@ -15,8 +15,8 @@ from gpsdream_app.domain.memory import AUTO, MIB, MemoryPreset, choose_preset, m
 from gpsdream_app.domain.places import Place
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.engine.client import ProcessEngine
-from gpsdream_app.engine.memory import MemoryRule, memory_of, runs_on_gpu, weights_bytes
-from gpsdream_app.library.machine import Memory, computer_memory
+from gpsdream_app.engine.memory import MemoryRule, memory_of, runs_on_gpu
+from gpsdream_app.library.machine import Memory, computer_memory, weights_bytes
 from tests.engine.recorder import PATIENCE, Recorder
 from tests.engine.stand_in import COMMAND, make_model
 
