@@ -33,7 +33,7 @@ from gpsdream_app.library.doctor import Check
 LOG_BYTES = 400_000  # of the end of each log
 LEFT_OUT = "(left out)"
 FILLED_IN = "…"
-FEWEST_LETTERS = 10  # of a sentence's own letters; shorter ones fit anything
+FEWEST_LETTERS = 8  # of a sentence's own letters; shorter ones fit anything
 # Variables of the environment that change what is drawn how. No other is told.
 TOLD_VARIABLES = re.compile(
     r"(QT_(QPA_PLATFORM|QUICK_BACKEND|XCB_GL_INTEGRATION|OPENGL|SCALE_FACTOR|ENABLE_HIGHDPI_SCALING)|LIBGL_\w+|MESA_\w+"
