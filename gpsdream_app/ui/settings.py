@@ -86,9 +86,9 @@ class Values(BaseSettings):
     tell_when_done: bool = True
     graphics: GraphicsMode = GraphicsMode.AUTO
     memory: MemoryChoice = "auto"
-    rest_minutes: float = Field(REST_MINUTES, ge=0, le=1440)
-    save_folder: str = Field("", max_length=4096)
-    photos_folder: str = Field("", max_length=4096)
+    rest_minutes: float = Field(default=REST_MINUTES, ge=0, le=1440)
+    save_folder: str = Field(default="", max_length=4096)
+    photos_folder: str = Field(default="", max_length=4096)
     geometry: Annotated[str, BeforeValidator(_base64)] = ""
     splitter: Annotated[str, BeforeValidator(_base64)] = ""
     place: Annotated[dict[str, Any] | None, BeforeValidator(_place)] = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from typing import Any
 
 from PySide6.QtCore import QEvent, QKeyCombination, QObject, Qt, QTimer, Signal
@@ -85,11 +86,13 @@ class FormHistory(QObject):
         return True
 
     def take_defaults(self) -> None:
-        """Count what another model recommends as no step of a person's; earlier steps stay."""
+        """Count what another model recommends as no step of a person's: undo leaves it as it is."""
         state = self._state()
-        for kept in (self._settled, self._latest):
-            for name in LIMITS:
-                kept[name] = state[name]
+        for kept in (self._settled, self._latest, *self._done, *self._undone):
+            kept.update({name: state[name] for name in LIMITS})
+        # Steps that changed nothing else are none any more.
+        self._done = [kept for kept, after in pairwise([*self._done, self._settled]) if not _same(kept, after)]
+        self._undone = [kept for kept, after in pairwise([*self._undone, self._settled]) if not _same(kept, after)]
         if _same(self._settled, self._latest):
             self._rest()
         self.changed.emit()
@@ -172,17 +175,24 @@ def _known(state: State) -> State:
     return {**state, "place": (place.lat, place.lon, place.heading) if place else None}
 
 
-class UndoKeys(QObject):
-    """Leaves the keys for undo and redo to the window where a text field would keep them for itself.
+class WindowKeys(QObject):
+    """Leaves keys to the window that a text field would keep for itself.
 
-    The form undoes across all its fields; a field's own memory ends with every text that the program puts there.
+    Ctrl+K opens the palette, where some systems delete to the end of the line. In the form, undo goes across all
+    fields; a field's own memory ends with every text that the program puts there.
     """
+
+    def __init__(self, *, undo: bool, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._undo = undo
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Let the keys pass as a shortcut."""
-        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and is_undo(event):
-            event.ignore()
-            return True
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            palette = QKeyCombination(Qt.KeyboardModifier.ControlModifier, Qt.Key.Key_K)
+            if event.keyCombination() == palette or (self._undo and is_undo(event)):
+                event.ignore()
+                return True
         return False
 
 

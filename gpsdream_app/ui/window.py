@@ -15,12 +15,10 @@ from PySide6.QtGui import (
     QDropEvent,
     QFont,
     QGuiApplication,
-    QKeySequence,
     QPainter,
     QPaintEvent,
     QPen,
     QResizeEvent,
-    QShortcut,
 )
 from PySide6.QtWidgets import (
     QFrame,
@@ -39,6 +37,7 @@ from PySide6.QtWidgets import (
 from gpsdream_app.domain.model_card import ModelCard
 from gpsdream_app.domain.results import Result
 from gpsdream_app.geo.city import CityMap
+from gpsdream_app.ui.comfort import Comfort
 from gpsdream_app.ui.desktop import show_in_folder
 from gpsdream_app.ui.explainer import WhyState
 from gpsdream_app.ui.film import FilmRole
@@ -57,6 +56,7 @@ from gpsdream_app.ui.rail import Rail
 from gpsdream_app.ui.save_dialog import SaveDialog
 from gpsdream_app.ui.search_box import SearchBox
 from gpsdream_app.ui.session import EXAMPLES, Notice, Session, Tone
+from gpsdream_app.ui.settings import PageName
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import RADIUS, SPACE_3, SPACE_4, TYPE_TITLE
 from gpsdream_app.ui.why_card import WhyCard
@@ -82,7 +82,6 @@ MAP_SMALLEST_BESIDE = 280  # beside neighbourhoods and landmarks, which need mor
 MAP_SHARE = 0.36  # of the width, beside these
 MAP_WIDEST = 720
 TOOLS_CORNER = SPACE_3
-REGION_FILES = (".geojson", ".json")
 
 
 def _web_map(theme: str) -> QWidget:
@@ -145,13 +144,9 @@ class DropVeil(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.hide()
 
-    def cover(self, *, regions: bool = False) -> None:
-        """Show it over the whole window; `regions` if the file holds regions and no picture."""
-        self._sentence = (
-            self.tr("Drop the file to read its regions")
-            if regions
-            else self.tr("Drop the picture to get its place, words and settings back")
-        )
+    def cover(self, sentence: str) -> None:
+        """Show it over the whole window, with what dropping does."""
+        self._sentence = sentence
         parent = self.parentWidget()
         if parent:
             self.setGeometry(parent.rect())
@@ -218,7 +213,7 @@ class MainWindow(QMainWindow):
         self._explore_state = QByteArray()
         self._build(make_map(theme.palette.name), make_report)
         self._connect()
-        self._make_shortcuts()
+        self.comfort = Comfort(self)
         self._restore_geometry()
         self.notifier = JobNotifier(session, self)
         self.map.setFocus(Qt.FocusReason.OtherFocusReason)
@@ -227,7 +222,7 @@ class MainWindow(QMainWindow):
 
     def _build(self, map_widget: QWidget, make_report: Callable[[Theme], QWidget]) -> None:
         theme, session = self.theme, self.session
-        canvas = QWidget(self)
+        canvas = self.canvas = QWidget(self)
         canvas.setObjectName("canvas")
         self.setCentralWidget(canvas)
         self.rail = Rail(theme, session.queue, canvas)
@@ -260,7 +255,7 @@ class MainWindow(QMainWindow):
         self.pages.addWidget(self.quality)
         row.addWidget(self.pages, 1)
         self.queue_card = QueuePopover(theme, session, canvas)
-        self.settings_card = SettingsPopover(theme, session, canvas, self._keys())
+        self.settings_card = SettingsPopover(theme, session, canvas, self._links())
         self.veil = DropVeil(theme, canvas)
         for edit in canvas.findChildren(QLineEdit):
             edit.setAcceptDrops(False)  # a picture that is dropped on a field is for the window
@@ -301,16 +296,11 @@ class MainWindow(QMainWindow):
         grid.addWidget(self.draw, 4, 0)
         return panel
 
-    def _keys(self) -> list[tuple[str, str]]:
+    def _links(self) -> list[tuple[str, str, Callable[[], None]]]:
         return [
-            (self.tr("Ctrl+Enter"), self.tr("Draw")),
-            (self.tr("Esc"), self.tr("Stop drawing")),
-            (self.tr("Ctrl+F"), self.tr("Search a place")),
-            (self.tr("Ctrl+S"), self.tr("Save the picture")),
-            (self.tr("Ctrl+C"), self.tr("Copy the picture")),
-            (self.tr("Ctrl+E"), self.tr("Why does it look like this?")),
-            (self.tr("Ctrl+Z"), self.tr("Undo deleting")),
-            (self.tr("Ctrl+1 to 5"), self.tr("Explore, Neighbourhoods, Landmarks, Photos, Library")),
+            (self.tr("All settings"), self.tr("Ctrl+,"), lambda: self.comfort.show_settings()),
+            (self.tr("Keyboard shortcuts"), self.tr("Shift+?"), lambda: self.comfort.show_keys()),
+            (self.tr("Commands and places"), self.tr("Ctrl+K"), lambda: self.comfort.show_palette()),
         ]
 
     # -- signals --
@@ -364,30 +354,11 @@ class MainWindow(QMainWindow):
         self.settings_card.models_asked.connect(self.show_models)
         self.settings_card.quality_asked.connect(lambda: self.show_page(self.quality))
         session.measuring.changed.connect(self._measuring_changed)
-        self.rail.queue.clicked.connect(lambda: self.queue_card.toggle_beside(self.rail.queue))
+        self.rail.queue.clicked.connect(self.show_queue)
         self.rail.settings.clicked.connect(lambda: self.settings_card.toggle_beside(self.rail.settings))
         self.theme.changed.connect(self._show_theme)
         self._show_theme()
         self._show_engine()
-
-    def _make_shortcuts(self) -> None:
-        for keys, call in (
-            ("Ctrl+Return", self.draw_now),
-            ("Ctrl+Enter", self.draw_now),
-            ("Esc", self._escape),
-            ("Ctrl+E", self._toggle_why),
-            ("Ctrl+F", self._search),
-            ("Ctrl+S", self._save_shown),
-            ("Ctrl+C", self.copy_picture),
-            ("Ctrl+Z", self._undo),
-            ("Ctrl+1", lambda: self.show_page(self.splitter)),
-            ("Ctrl+2", self.show_neighbourhoods),
-            ("Ctrl+3", self.show_landmarks),
-            ("Ctrl+4", self.show_photos),
-            ("Ctrl+5", self.show_library),
-            ("Ctrl+Q", self.close),
-        ):
-            QShortcut(QKeySequence(keys), self).activated.connect(call)
 
     # -- the map follows the session --
 
@@ -506,13 +477,38 @@ class MainWindow(QMainWindow):
             self._give_map(self.library)
         elif page is self.models:
             self._give_map(self.models)
-        self.pages.setCurrentWidget(self.quality if page is self.quality else self.splitter)
+        beside = page in (
+            self.splitter,
+            self.neighbourhoods,
+            self.landmarks,
+            self.photos,
+            self.library,
+            self.models,
+        )
+        self.pages.setCurrentWidget(self.splitter if beside else page)
         self.rail.explore.setChecked(page is self.splitter)
         self.rail.neighbourhoods.setChecked(page is self.neighbourhoods)
         self.rail.landmarks.setChecked(page is self.landmarks)
         self.rail.photos.setChecked(page is self.photos)
         self.rail.library.setChecked(page is self.library)
         self.rail.quality.setChecked(page is self.quality)
+
+    @property
+    def page_name(self) -> PageName:
+        """The place in sight, as the settings remember it."""
+        if self.pages.currentWidget() is self.quality:
+            return "quality"
+        names: tuple[tuple[PlacePage | None, PageName], ...] = (
+            (self.neighbourhoods, "neighbourhoods"),
+            (self.landmarks, "landmarks"),
+            (self.photos, "photos"),
+            (self.library, "library"),
+        )
+        return next((name for page, name in names if page is not None and page is self._map_owner), "explore")
+
+    def show_queue(self) -> None:
+        """Open the queue's card, or put it away."""
+        self.queue_card.toggle_beside(self.rail.queue)
 
     def show_neighbourhoods(self) -> NeighbourhoodsPage:
         """Go to the Neighbourhoods place; it is made when it is first gone to."""
@@ -590,6 +586,7 @@ class MainWindow(QMainWindow):
         page.tools.size_changed.connect(self.map_area.follow_tools)
         for edit in page.findChildren(QLineEdit):
             edit.setAcceptDrops(False)
+        self.comfort.watch_edits(page)
 
     @property
     def exploring(self) -> bool:
@@ -652,12 +649,13 @@ class MainWindow(QMainWindow):
         if self.exploring:
             self.session.pick(lat, lon)
 
-    def _undo(self) -> None:
+    def undo(self) -> None:
+        """Take back what came last in the place in sight."""
         place = self._place_in_sight
         if place:
             place.undo()
         else:
-            self.session.undo_delete()
+            self.comfort.undo()
 
     def draw_now(self) -> None:
         """Draw what the form of the place in sight asks for."""
@@ -677,11 +675,13 @@ class MainWindow(QMainWindow):
         if unfolded:
             self.form_scroll.show_end()
 
-    def _toggle_why(self) -> None:
+    def toggle_why(self) -> None:
+        """Explain the big picture, or go back to the form."""
         self.show_page(self.splitter)
         self.session.toggle_why()
 
-    def _search(self) -> None:
+    def search_place(self) -> None:
+        """Go to the field that searches in the place in sight."""
         for place in (self.library, self.photos):
             if place is not None and self._place_in_sight is place:
                 place.search()
@@ -689,7 +689,7 @@ class MainWindow(QMainWindow):
         self.show_page(self.splitter)
         self.search.focus()
 
-    def _escape(self) -> None:
+    def escape(self) -> None:
         """Leave what stands before the form, else stop drawing."""
         place = self._place_in_sight
         if place:
@@ -760,7 +760,8 @@ class MainWindow(QMainWindow):
         if shown:
             QGuiApplication.clipboard().setImage(shown.image)
 
-    def _save_shown(self) -> None:
+    def save_shown(self) -> None:
+        """Ask where to save the big picture, if it is in the library."""
         if self.session.shown and self.session.shown.result:
             self.save_as(self.session.shown.result)
 
@@ -776,26 +777,19 @@ class MainWindow(QMainWindow):
         """Take files, but not those dragged out of the strip."""
         if event.source() is None and self._dropped_files(event):
             event.acceptProposedAction()
-            self.veil.cover(regions=self._is_regions(self._dropped_files(event)[0]))
+            self.veil.cover(self.comfort.sentence(self._dropped_files(event)))
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
         """Lift the veil."""
         self.veil.hide()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Restore form and pin from the first file, or read the regions in it."""
+        """Open what was dropped."""
         self.veil.hide()
         files = self._dropped_files(event)
         if files:
             event.acceptProposedAction()
-            if self._is_regions(files[0]):
-                self.show_neighbourhoods().import_file(files[0])
-                return
-            self.show_page(self.splitter)
-            self.session.open_picture(files[0])
-
-    def _is_regions(self, path: Path) -> bool:
-        return path.suffix.lower() in REGION_FILES
+            self.comfort.open_files(files)
 
     def _dropped_files(self, event: QDropEvent) -> list[Path]:
         return [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
@@ -820,6 +814,7 @@ class MainWindow(QMainWindow):
             settings.splitter = self.splitter.saveState() if self.exploring else self._explore_state
         self.queue_card.dismiss()
         self.settings_card.dismiss()
+        self.comfort.end()
         self.hide()
         if self.landmarks:
             self.landmarks.shut()

@@ -608,7 +608,7 @@ def test_a_plain_notice_leaves_by_itself_and_an_error_stays(rig: Rig) -> None:
 
 
 def test_leaving_lifts_the_veil(rig: Rig) -> None:
-    rig.window.veil.cover()
+    rig.window.veil.cover("Drop it")
     QApplication.sendEvent(rig.window, QDragLeaveEvent())
     assert not rig.window.veil.isVisible()
 
