@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QFileDialog, QLineEdit, QPlainTextEdit, QWidget
 
 from gpsdream_app.domain.errors import GPSDreamError
@@ -77,6 +77,16 @@ class Comfort(QObject):
         if settings.ignored:
             text = self.tr("Some settings could not be read and are at their defaults: {0}.")
             self._session.notify(Notice(Tone.HINT, text.format(", ".join(settings.ignored))))
+
+    def come(self, files: Sequence[Path] = ()) -> None:
+        """Bring the window to the front, and open what another start was asked to open."""
+        window = self._window
+        window.setWindowState(window.windowState() & ~Qt.WindowState.WindowMinimized)
+        window.show()
+        window.raise_()
+        window.activateWindow()
+        if files:
+            self.open_files(files)
 
     def end(self) -> None:
         """Remember the place in sight, and put everything away that floats."""
