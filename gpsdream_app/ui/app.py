@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QObject, QSocketNotifier, Qt, QTimer, Signal
 from PySide6.QtWidgets import QApplication
@@ -29,6 +30,7 @@ from gpsdream_app.ui.map.scheme import register_scheme
 from gpsdream_app.ui.opengl import prepare_opengl
 from gpsdream_app.ui.session import Notice, Session, Tone
 from gpsdream_app.ui.settings import Settings
+from gpsdream_app.ui.single_instance import SingleInstance
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.window import MainWindow
 
@@ -38,6 +40,13 @@ log = logging.getLogger(__name__)
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line; unknown options end the program with a sentence."""
     parser = argparse.ArgumentParser(prog="gpsdream gui", description="Open the window.")
+    parser.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar="FILE",
+        help="pictures, photos, regions, requests or a model's folder to open; in the window that is open, if there is one",
+    )
     parser.add_argument("--city", metavar="ID", help="the city to show, for example manhattan")
     parser.add_argument("--model", metavar="NAME", help="name of an installed model, or a model folder")
     parser.add_argument(
@@ -108,7 +117,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Qt would end the process with no more than a line for programmers.
         print("There is no display here to open a window on. “gpsdream generate” draws without one.", file=sys.stderr)  # noqa: T201
         return 1
+    files = [path.absolute() for path in options.files]
     try:
+        # Before anything that two windows would write over each other: the log, the marks of this start.
+        instance = SingleInstance(user_data_dir())
+        if not instance.take():
+            return _hand_over(instance, files)
         crash_log = CrashLog(log_dir())
         settings = Settings(user_data_dir())
     except (GPSDreamError, OSError) as error:
@@ -120,12 +134,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     guard = GraphicsGuard(user_data_dir(), settings.graphics)
     guard.begin()
     try:
-        return _open(options, settings, crash_log, guard)
+        return _open(options, settings, crash_log, guard, instance)
     finally:
         guard.good()  # only what ends the whole process leaves its mark
+        instance.close()
 
 
-def _open(options: argparse.Namespace, settings: Settings, crash_log: CrashLog, guard: GraphicsGuard) -> int:
+def _hand_over(instance: SingleInstance, files: Sequence[Path]) -> int:
+    """Let the window that is open already come to the front and open the files; returns the exit code."""
+    application = QCoreApplication.instance() or QCoreApplication(sys.argv[:1])
+    if instance.call(files):
+        return 0
+    text = application.tr("GPSDream is open already, but its window does not answer. Wait a little, or end it.")
+    print(text, file=sys.stderr)  # noqa: T201
+    return 1
+
+
+def _open(
+    options: argparse.Namespace,
+    settings: Settings,
+    crash_log: CrashLog,
+    guard: GraphicsGuard,
+    instance: SingleInstance,
+) -> int:
     """Open the window; returns the exit code when it is closed."""
     application = make_application(guard.mode)
     theme = Theme(application)
@@ -142,6 +173,9 @@ def _open(options: argparse.Namespace, settings: Settings, crash_log: CrashLog, 
     window.show()
     # The first frame goes to the screen before anything else is begun.
     QTimer.singleShot(0, session.start)
+    QTimer.singleShot(0, lambda: window.comfort.begin([path.absolute() for path in options.files]))
+    instance.called.connect(window.comfort.come)
+    instance.listen()
     if guard.failed:
         start.tell_of_failure()
     elif crash_log.previous:
