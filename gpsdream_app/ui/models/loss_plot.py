@@ -13,8 +13,9 @@ from gpsdream_app.ui.tokens import RADIUS, SPACE_1, SPACE_2, TYPE_SMALL
 LEFT, BOTTOM, TOP, RIGHT = 44, 24, 12, 12
 
 
-def smoothed(values: list[float], weight: float = 0.9) -> list[float]:
-    """Return an exponential moving average that begins at the first value."""
+def smoothed(values: list[float]) -> list[float]:
+    """Return an exponential moving average that begins at the first value; the more values, the smoother."""
+    weight = min(0.95, max(0.0, 1 - 12 / max(1, len(values))))
     result: list[float] = []
     for value in values:
         result.append(value if not result else weight * result[-1] + (1 - weight) * value)

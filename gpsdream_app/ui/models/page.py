@@ -99,6 +99,7 @@ class ModelsPage(QFrame):
         self.shelf: Shelf = session.shelf
         self._here = False
         self._wanted = ""
+        self._shown_on_map = ""
         self._checked: dict[str, list[Failure]] = {}
         self.setObjectName("panel")
         self.setMinimumWidth(SMALLEST)
@@ -234,6 +235,7 @@ class ModelsPage(QFrame):
     def leave(self) -> None:
         """Give the map back."""
         self._here = False
+        self._shown_on_map = ""
         self._board.set_picking(True)
         card = self._session.card
         self._board.set_coverage(coverage_of(card) if card else None)
@@ -388,11 +390,12 @@ class ModelsPage(QFrame):
     # -- the map --
 
     def _show_coverage(self) -> None:
-        if not self._here:
-            return
         model = self.chosen
-        card = model.card if model else None
-        self._board.set_coverage(coverage_of(card) if card else None)
+        # Until the list is read the map goes on showing what the open model has seen.
+        if not self._here or model is None or model.name == self._shown_on_map:
+            return
+        self._shown_on_map = model.name
+        self._board.set_coverage(coverage_of(model.card) if model.card else None)
 
     def _fit(self) -> None:
         model = self.chosen

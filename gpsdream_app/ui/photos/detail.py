@@ -61,7 +61,7 @@ class PhotoDetail(QScrollArea):
         self.draw = TextButton(theme, self.tr("Draw this place"), "picture", parent=body)
         self.draw.setToolTip(self.tr("Draw what the model makes of this place, beside the photo (Enter)"))
         self.draw.clicked.connect(self.draw_asked)
-        self.leave = TextButton(theme, "", "cut", parent=body)
+        self.leave = TextButton(theme, "", "minus", parent=body)
         self.leave.clicked.connect(self.leave_asked)
         self.map = TextButton(theme, self.tr("Show on the map"), "explore", parent=body)
         self.map.clicked.connect(self.map_asked)

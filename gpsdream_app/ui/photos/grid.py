@@ -99,12 +99,12 @@ class PhotoGrid(LibraryGrid):
         painter.setOpacity(0.35 if item.left_out else 1.0)
         super()._paint_picture(painter, rect, item, pixmap)
         painter.setOpacity(1.0)
-        corner = QPoint(rect.right() - MARK - SPACE_2, rect.top() + SPACE_1)
+        corner = QPoint(rect.right() - MARK - SPACE_2 - SPACE_1, rect.top() + SPACE_1)
         if item.flag:
             self._paint_mark(painter, corner, "flag", "danger")
             corner -= QPoint(MARK + 12, 0)
         if item.left_out:
-            self._paint_mark(painter, corner, "cut", "text_muted")
+            self._paint_mark(painter, corner, "minus", "text")
 
     def _paint_mark(self, painter: QPainter, corner: QPoint, name: str, colour: str) -> None:
         shade = self._theme.colour("surface")

@@ -452,7 +452,7 @@ class PhotosPage(QFrame):
             menu.addSeparator()
         out = all(item.left_out for item in chosen)
         words = self.tr("Take back into training") if out else self.tr("Leave out of training")
-        menu.add(words, "cut", self.toggle_left_out, self.tr("Del"))
+        menu.add(words, "minus", self.toggle_left_out, self.tr("Del"))
         menu.add(self.tr("Train with these only"), "train", self.only_chosen)
         return menu
 
