@@ -45,7 +45,7 @@ def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
         nargs="*",
         type=Path,
         metavar="FILE",
-        help="pictures, photos, regions, requests or a model's folder to open; in the window that is open, if there is one",
+        help="pictures, photos, regions, requests or a model's folder to open; a window that is open opens them",
     )
     parser.add_argument("--city", metavar="ID", help="the city to show, for example manhattan")
     parser.add_argument("--model", metavar="NAME", help="name of an installed model, or a model folder")
