@@ -397,11 +397,6 @@ class Lift:
         return torch.tensor(self.flat if self.flat is not None else (1.0, 1.0, 1.0), device=self.device)
 
     @property
-    def pictures(self) -> torch.Tensor | None:
-        """The views that the field is fitted to, (views, 3, side, side), as they were drawn last; None if none were."""
-        return self._pictures
-
-    @property
     def steps_done(self) -> int:
         """Of fitting and distilling."""
         before = sum(phase.steps for phase in self.phases[: self.phase] if phase.name in ("fit", "distil"))

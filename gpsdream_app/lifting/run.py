@@ -24,7 +24,6 @@ from gpsdream_app.lifting.density import Density
 from gpsdream_app.lifting.field import Field, Occupancy, density_of
 from gpsdream_app.lifting.loop import Control, Lift, Progress
 from gpsdream_app.lifting.model_views import DiffusionViews
-from gpsdream_app.lifting.painting import VIEWS_FILE, PaintedViews
 from gpsdream_app.lifting.presets import config_of, framing_of
 from gpsdream_app.lifting.renderer import Look, look, render_pictures
 from gpsdream_app.lifting.result import finish_lift
@@ -173,8 +172,6 @@ def lift(
         seconds.save()
     telling.mesh()
     density = solid_of(running, scale, control.check_cancelled)
-    if running.pictures is not None:
-        painted_views(running).save(folder / VIEWS_FILE)
     camera = replace(running.cameras[0], azimuth=request.landmark.heading + LOOK_AZIMUTH)
     result = finish_lift(
         density,
@@ -209,21 +206,6 @@ def solid_of(running: Lift, scale: Scale, check: Callable[[], None] | None = Non
     """The field of a lift as the density that its mesh is extracted from; `check` is called now and then."""
     points = surface_points(running.field, running.cameras[0], check=check)
     return solid(density_of(running.field, scale=scale), points)
-
-
-def painted_views(running: Lift) -> PaintedViews:
-    """The views that a lift was fitted to, for its texture."""
-    assert running.pictures is not None
-    cameras = running.cameras
-    pixels = (running.pictures.clamp(0, 1) * 255).round().to(torch.uint8)
-    return PaintedViews(
-        pixels.permute(0, 2, 3, 1).cpu().numpy(),
-        *(
-            np.array([getattr(camera, name) for camera in cameras], dtype=np.float64)
-            for name in ("azimuth", "elevation", "distance", "fov", "target", "shift")
-        ),
-        np.array(running.flat if running.flat is not None else (math.nan,) * 3, dtype=np.float64),
-    )
 
 
 def surface_points(
