@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import fast_simplification
 import numpy as np
 import xatlas
 from PIL import Image
 from scipy.ndimage import distance_transform_edt
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_matrix, identity
 from scipy.sparse.csgraph import connected_components
 from skimage.measure import marching_cubes
 
 from gpsdream_app.domain.errors import ErrorKind, GPSDreamError
 from gpsdream_app.lifting.density import Density as Density
+from gpsdream_app.lifting.painting import PaintedViews, paint
+from gpsdream_app.lifting.rasteriser import depths
 
 SMALLEST_PART = 0.02  # of the largest part's volume
 MOST_FACES = 50_000
 MOST_FACES_WITH_TEXTURE = 20_000  # xatlas takes ever longer per face beyond
 TEXTURE_SIDE = 1024
+CALM = 24
 
 
 def empty_mesh(threshold: float, highest: float) -> GPSDreamError:
@@ -109,6 +113,20 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
 
 
+def calmed(mesh: LiftedMesh, rounds: int = CALM) -> np.ndarray:
+    """Unit normals of the vertices, (V, 3), each the mean of its neighbours' so many times."""
+    count = len(mesh.vertices)
+    edges = np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]])
+    ones = np.ones(len(edges))
+    # Every edge of a closed mesh is there once in either direction; a vertex counts itself, too.
+    near = coo_matrix((ones, (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr() + identity(count)
+    normals = vertex_normals(mesh.vertices, mesh.faces)
+    for _ in range(rounds):
+        normals = near @ normals
+        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    return np.asarray(normals)
+
+
 def extract(
     density: Density,
     threshold: float | None = None,
@@ -158,13 +176,16 @@ def inside(mesh: LiftedMesh, density: Density) -> np.ndarray:
     return mesh.vertices - vertex_normals(mesh.vertices, mesh.faces) * float(density.spacing.max())
 
 
-def textured(mesh: LiftedMesh, density: Density, side: int = TEXTURE_SIDE) -> LiftedMesh:
+def textured(
+    mesh: LiftedMesh, density: Density, side: int = TEXTURE_SIDE, views: PaintedViews | None = None
+) -> LiftedMesh:
     """Give a mesh a texture, read from the field one cell inside the surface.
 
     Args:
         mesh: decimated first if it has more than 20,000 faces.
         density: the field.
         side: height and width of the texture in pixels.
+        views: what the field was fitted to; where they show the surface, they paint it.
     """
     if len(mesh.faces) > MOST_FACES_WITH_TEXTURE:
         vertices, faces = fast_simplification.simplify(
@@ -187,7 +208,13 @@ def textured(mesh: LiftedMesh, density: Density, side: int = TEXTURE_SIDE) -> Li
     where = np.einsum("nk,nkc->nc", weights, vertices[corners])
     away = np.einsum("nk,nkc->nc", weights, normals[corners])
     away /= np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-12)
-    colours = density.colour_at(where - away * float(density.spacing.max()))
+    cell = float(density.spacing.max())
+    colours = density.colour_at(where - away * cell)
+    if views is not None:
+        # By the wall that a point belongs to, not by its bumps: else every bump would be of another view.
+        calm = np.einsum("nk,nkc->nc", weights, calmed(mesh)[numbers][corners])
+        calm /= np.maximum(np.linalg.norm(calm, axis=1, keepdims=True), 1e-12)
+        colours = paint(partial(depths, vertices, faces), where, calm, colours, views, tolerance=2.0 * cell)
     texture = np.zeros((side, side, 3), dtype=np.float32)
     filled = np.zeros((side, side), dtype=bool)
     texture[rows, columns], filled[rows, columns] = colours, True

@@ -16,6 +16,7 @@ from gpsdream_app.domain.errors import Failure
 from gpsdream_app.lifting.density import Density
 from gpsdream_app.lifting.files import Standing, write_mesh
 from gpsdream_app.lifting.mesh import MOST_FACES, LiftedMesh, extract, textured
+from gpsdream_app.lifting.painting import PaintedViews
 from gpsdream_app.lifting.pictures import turn, write_turntable
 from gpsdream_app.ui.desktop import show_in_folder
 from gpsdream_app.ui.landmarks.mesh_model import MeshModel
@@ -132,6 +133,7 @@ def write_export(
     standing: Standing,
     out: Path,
     *,
+    views: Path | None = None,
     background: tuple[float, float, float] = (1.0, 1.0, 1.0),
     stop: Event | None = None,
     told: Callable[[float], object] | None = None,
@@ -144,6 +146,7 @@ def write_export(
         density: that it comes from.
         standing: where it stands.
         out: the file.
+        views: file of the views that the texture is painted with; it need not be there.
         background: colour behind a film.
         stop: set by somebody who does not want it any more.
         told: called with the share that is done, 0 to 1.
@@ -158,7 +161,7 @@ def write_export(
         mesh = extract(density, mesh.threshold, most_faces=wish.most_faces)
     wants_texture = wish.texture and wish.suffix not in (".ply", ".stl")
     if wants_texture and mesh.texture is None:
-        mesh = textured(mesh, density, TEXTURE_SIDE)
+        mesh = textured(mesh, density, TEXTURE_SIDE, PaintedViews.load(views) if views else None)
     if not wants_texture:
         mesh = replace(mesh, uv=None, texture=None)
     if wish.suffix not in FPS:
@@ -318,6 +321,7 @@ class ExportDialog(QDialog):
         stop = self._stop = Event()
         self.destroyed.connect(stop.set)  # by whatever end the dialog comes to
         wish, mesh, standing, told = self.wish, solid.mesh, self._model.standing, self.progressed.emit
+        views = self._model.views
         paper = self._theme.colour("sunken")
         background = paper.redF(), paper.greenF(), paper.blueF()
         self._files = []
@@ -325,7 +329,9 @@ class ExportDialog(QDialog):
         self._say(self.tr("Writing {0}").format(out.name))
         self._session.background.run(
             self,
-            lambda: write_export(wish, mesh, density, standing, out, background=background, stop=stop, told=told),
+            lambda: write_export(
+                wish, mesh, density, standing, out, views=views, background=background, stop=stop, told=told
+            ),
             self._written,
             self._failed,
         )

@@ -19,6 +19,7 @@ from gpsdream_app.library.lifts import DENSITY_FILE, MESH_FILE, save_result
 from gpsdream_app.lifting.density import LEAST_SHARE, MOST_SHARE, Density
 from gpsdream_app.lifting.files import Standing, size_in_metres, write_mesh
 from gpsdream_app.lifting.mesh import MOST_FACES, LiftedMesh, extract, textured
+from gpsdream_app.lifting.painting import VIEWS_FILE, PaintedViews
 from gpsdream_app.lifting.result import standing_of
 from gpsdream_app.ui.background import Background
 
@@ -206,9 +207,14 @@ class MeshModel(QObject):
         if wanted and self.solid is not None and self.solid.mesh.texture is None:
             self._rest.start()
 
+    @property
+    def views(self) -> Path | None:
+        """The file of the views that the lift was fitted to, which need not be there; None if no lift is shown."""
+        return Path(self.result.folder) / VIEWS_FILE if self.result else None
+
     def _bake(self) -> None:
-        solid, density, number = self.solid, self.density, self._number
-        if solid is None or density is None or solid.mesh.texture is not None or self._running:
+        solid, density, number, views = self.solid, self.density, self._number, self.views
+        if solid is None or density is None or views is None or solid.mesh.texture is not None or self._running:
             return
 
         def done(mesh: LiftedMesh) -> None:
@@ -217,7 +223,10 @@ class MeshModel(QObject):
                 self.solid = replace(solid, mesh=mesh, vertices=density.scale.to_metres(mesh.vertices))
                 self.changed.emit()
 
-        self._background.run(self, lambda: textured(solid.mesh, density, TEXTURE_SIDE), done, self.failed.emit)
+        def work() -> LiftedMesh:
+            return textured(solid.mesh, density, TEXTURE_SIDE, PaintedViews.load(views))
+
+        self._background.run(self, work, done, self.failed.emit)
 
     def _start(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
         number = self._number
