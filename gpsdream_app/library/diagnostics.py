@@ -61,7 +61,7 @@ _KNOWN_TEXTS = re.compile(
 )
 _PLACEHOLDER = re.compile(r"%(?:\(\w+\))?[-+ #0]*\d*(?:\.\d+)?[sdrfgxi]")
 _COORDINATE = re.compile(r"(?<![\w.])[-+]?\d{1,3}\.\d{3,}(?![\w.])")
-_PATH = re.compile(r"(?:[A-Za-z]:[\\/]|\\\\|~?/)[^\s\"'“”<>|,;]*")
+_PATH = re.compile(r"(?:(?<![A-Za-z])[A-Za-z]:[\\/]|\\\\|~?/)[^\s\"'“”<>|,;]*")
 _QUOTED = re.compile(r"“[^”]*”|\"[^\"]*\"|(?<!\w)'[^']*'(?!\w)")
 _INSIDE = re.compile(r"(?:^|[\\/])((?:gpsdream_app|PySide6|torch|diffusers|transformers|accelerate)[\\/].*)$")
 

@@ -16,7 +16,7 @@ from PIL import Image
 from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QImageReader
 
-from gpsdream_app.domain.errors import ErrorKind, Failure, GPSDreamError
+from gpsdream_app.domain.errors import LESS_MEMORY, ErrorKind, Failure, GPSDreamError
 from gpsdream_app.domain.events import (
     Cancelled,
     EngineChanged,
@@ -29,6 +29,7 @@ from gpsdream_app.domain.events import (
     Step,
 )
 from gpsdream_app.domain.lifts import LiftRequest
+from gpsdream_app.domain.memory import MemoryPreset
 from gpsdream_app.domain.model_card import PLACES, ModelCard
 from gpsdream_app.domain.requests import GenerateRequest
 from gpsdream_app.domain.results import Result
@@ -51,7 +52,7 @@ from gpsdream_app.ui.job_queue import JobQueue, QueuedJob, QueueRequest
 from gpsdream_app.ui.measuring import Measuring
 from gpsdream_app.ui.phrases import coordinates_text, first_upper
 from gpsdream_app.ui.queue_keeper import QueueKeeper
-from gpsdream_app.ui.settings import Settings
+from gpsdream_app.ui.settings import MemoryChoice, Settings
 from gpsdream_app.ui.state import FormState
 
 if TYPE_CHECKING:
@@ -231,6 +232,7 @@ class Session(QObject):
     def start(self) -> None:
         """Start the engine and read city, model and library, all in the background."""
         engine = self.bridge.engine
+        engine.use_memory(self.settings.memory, self.settings.rest_minutes)
         self.background.run(self, engine.start, failed=self._engine_failed, priority=3)
         self._load_city(self._asked_city or DEFAULT_CITY)
         self.use_model(self.form.model)
@@ -688,10 +690,47 @@ class Session(QObject):
         if current is None or current.single is None:
             self.film.hide_drawing()
         if isinstance(event, Failed):
-            self.notify_failure(event.failure, self.tr("Draw again"), lambda: self.keeper.resume(job.job_id))
+            failure = event.failure
+            if failure.remedy == LESS_MEMORY:
+                less = self.tr("Draw with less memory")
+                self.notify_failure(failure, less, lambda: self.draw_with_less(failure, job.job_id))
+            else:
+                self.notify_failure(failure, self.tr("Draw again"), lambda: self.keeper.resume(job.job_id))
         if not isinstance(event, Finished) and self._following:
             # The half-drawn picture gives way to the last whole one.
             self._show(self.shown)
+
+    def use_memory(self, choice: MemoryChoice | None = None, rest_minutes: float | None = None) -> None:
+        """Say how much memory models may take, and have the open one loaded that way.
+
+        Args:
+            choice: a preset or "auto"; as it is if None.
+            rest_minutes: without a job, after which a model is unloaded, 0 for never; as it is if None.
+        """
+        settings, engine = self.settings, self.bridge.engine
+        if choice is not None:
+            settings.memory = choice
+        if rest_minutes is not None:
+            settings.rest_minutes = rest_minutes
+        engine.use_memory(settings.memory, settings.rest_minutes)
+        if choice is not None and self.card:
+            engine.warm(self.form.model)
+
+    def draw_with_less(self, failure: Failure, job_id: str) -> None:
+        """Go on with a job that failed for want of memory, with the next preset that needs less.
+
+        Args:
+            failure: how it failed.
+            job_id: the job.
+        """
+        choice = self.settings.memory
+        lower = None if choice == "auto" else MemoryPreset(choice).next_lower
+        if lower:
+            self.use_memory(lower.value)
+        elif failure.kind is not ErrorKind.OUT_OF_MEMORY:
+            # The engine died of it, and its successor does not know which preset was too much. If it lives, it knows.
+            self.use_memory("low")
+        self.keeper.resume(job_id)
 
     def _engine_changed(self, event: EngineChanged) -> None:
         self.engine_state = event.state
