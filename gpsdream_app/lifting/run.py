@@ -22,8 +22,10 @@ from gpsdream_app.library.model_folders import read_card, weights_hash
 from gpsdream_app.lifting.cameras import Camera, rays_of
 from gpsdream_app.lifting.density import Density
 from gpsdream_app.lifting.field import Field, Occupancy, density_of
+from gpsdream_app.lifting.guidance import DrawnViews
 from gpsdream_app.lifting.loop import Control, Lift, Progress
 from gpsdream_app.lifting.model_views import DiffusionViews
+from gpsdream_app.lifting.painting import MOST_VIEWS, VIEWS_FILE, PaintedViews
 from gpsdream_app.lifting.presets import config_of, framing_of
 from gpsdream_app.lifting.renderer import Look, look, render_pictures
 from gpsdream_app.lifting.result import finish_lift
@@ -172,6 +174,9 @@ def lift(
         seconds.save()
     telling.mesh()
     density = solid_of(running, scale, control.check_cancelled)
+    painted = painted_views(running, request.seed, control.check_cancelled)
+    if painted is not None:
+        painted.save(folder / VIEWS_FILE)
     camera = replace(running.cameras[0], azimuth=request.landmark.heading + LOOK_AZIMUTH)
     result = finish_lift(
         density,
@@ -206,6 +211,29 @@ def solid_of(running: Lift, scale: Scale, check: Callable[[], None] | None = Non
     """The field of a lift as the density that its mesh is extracted from; `check` is called now and then."""
     points = surface_points(running.field, running.cameras[0], check=check)
     return solid(density_of(running.field, scale=scale), points)
+
+
+def painted_views(running: Lift, seed: int, check: Callable[[], None]) -> PaintedViews | None:
+    """Views to paint the texture with, drawn for it; None if the model is not told the angle.
+
+    Args:
+        running: the lift.
+        seed: of their noise.
+        check: called before every pass of the model; what it raises ends the drawing.
+    """
+    source = running.source
+    if running.config.method is LiftMethod.TEXT or not isinstance(source, DrawnViews):
+        return None
+    cameras = [replace(running.cameras[0], azimuth=360.0 * number / MOST_VIEWS) for number in range(MOST_VIEWS)]
+    pixels = (source.in_one_light(cameras, seed, check).clamp(0, 1) * 255).round().to(torch.uint8)
+    return PaintedViews(
+        pixels.permute(0, 2, 3, 1).cpu().numpy(),
+        *(
+            np.array([getattr(camera, name) for camera in cameras], dtype=np.float64)
+            for name in ("azimuth", "elevation", "distance", "fov", "target", "shift")
+        ),
+        np.array(running.flat if running.flat is not None else (math.nan,) * 3, dtype=np.float64),
+    )
 
 
 def surface_points(
