@@ -412,6 +412,17 @@ def test_the_map_shows_all_landmarks_and_flies_to_the_chosen_one(rig: Rig, page:
     assert rig.map.coverage is not None
 
 
+def test_explore_finds_its_map_as_it_was_left(rig: Rig, page: LandmarksPage) -> None:
+    rig.window.show_page(rig.window.splitter)
+    rig.map.view_changed.emit(40.75, -73.98, 14.0)
+    rig.window.show_page(page)
+    rig.map.landmark_clicked.emit("leaning-tower-of-pisa")
+    rig.map.view_changed.emit(43.72, 10.39, 17.0)
+    assert rig.session.settings.view == (40.75, -73.98, 14.0)
+    rig.window.show_page(rig.window.splitter)
+    assert rig.map.flights[-1] == (40.75, -73.98, 14.0)
+
+
 def test_every_button_has_a_name(rig: Rig, page: LandmarksPage) -> None:
     lift(rig, page)
     nameless = [
