@@ -48,6 +48,7 @@ class JobNotifier(QObject):
             desktops: ways to notify, the first that works is taken; those of this system if none is given.
         """
         super().__init__(window)
+        self._settings = session.settings
         self._desktops: tuple[Desktop, ...] = desktops or (Portal(), Tray(window))
         session.keeper.ended.connect(self._job_ended)
         session.queue.outside_ended.connect(self._outside_ended)
@@ -76,7 +77,8 @@ class JobNotifier(QObject):
         }[kind]
 
     def _tell(self, title: str, text: str) -> None:
-        if QGuiApplication.applicationState() == Qt.ApplicationState.ApplicationActive:
+        active = QGuiApplication.applicationState() == Qt.ApplicationState.ApplicationActive
+        if active or not self._settings.tell_when_done:
             return
         title, text = inert(title), inert(text)
         for desktop in self._desktops:
