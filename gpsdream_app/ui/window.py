@@ -52,7 +52,7 @@ from gpsdream_app.ui.picture_panel import PicturePanel
 from gpsdream_app.ui.popovers import SettingsPopover
 from gpsdream_app.ui.quality_page import QualityPage, web_report
 from gpsdream_app.ui.queue_panel import QueuePopover
-from gpsdream_app.ui.rail import Rail
+from gpsdream_app.ui.rail import Rail, RailButton
 from gpsdream_app.ui.save_dialog import SaveDialog
 from gpsdream_app.ui.search_box import SearchBox
 from gpsdream_app.ui.session import EXAMPLES, Notice, Session, Tone
@@ -486,12 +486,17 @@ class MainWindow(QMainWindow):
             self.models,
         )
         self.pages.setCurrentWidget(self.splitter if beside else page)
+        # A page that is not on the rail leaves none of its buttons checked, which exclusive ones would not allow.
+        for button in self.rail.findChildren(RailButton):
+            button.setAutoExclusive(False)
         self.rail.explore.setChecked(page is self.splitter)
         self.rail.neighbourhoods.setChecked(page is self.neighbourhoods)
         self.rail.landmarks.setChecked(page is self.landmarks)
         self.rail.photos.setChecked(page is self.photos)
         self.rail.library.setChecked(page is self.library)
         self.rail.quality.setChecked(page is self.quality)
+        for button in self.rail.findChildren(RailButton):
+            button.setAutoExclusive(button.isCheckable())
 
     @property
     def page_name(self) -> PageName:
