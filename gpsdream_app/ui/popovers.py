@@ -68,6 +68,14 @@ class SettingsPopover(Popover):
         self.column.addWidget(label(self.tr("GPSDream {0}").format(__version__), "small"))
         session.model_changed.connect(self._show_models)
         self._show_models()
+        theme.changed.connect(self._show_look)
+
+    def _show_look(self) -> None:
+        """Follow what was chosen elsewhere."""
+        self.themes.show_choice(self.theme.choice)
+        self.motion.blockSignals(True)
+        self.motion.setChecked(self.theme.less_motion)
+        self.motion.blockSignals(False)
 
     def _line(self) -> QFrame:
         line = QFrame(self)
