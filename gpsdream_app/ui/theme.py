@@ -76,14 +76,17 @@ class Theme(QObject):
 
     @choice.setter
     def choice(self, choice: ThemeChoice) -> None:
-        self._choice = choice
+        before, self._choice = self._choice, choice
         scheme = {ThemeChoice.LIGHT: Qt.ColorScheme.Light, ThemeChoice.DARK: Qt.ColorScheme.Dark}.get(choice)
         # Window frames, native dialogs and web pages follow this; our own widgets follow `palette`.
         if scheme is None:
             self._hints.unsetColorScheme()
         else:
             self._hints.setColorScheme(scheme)
+        same = self._wanted() == self.palette
         self._follow()
+        if same and choice is not before:
+            self.changed.emit()  # it looks as before, but whoever shows the choice shows another one
 
     @property
     def less_motion(self) -> bool:
