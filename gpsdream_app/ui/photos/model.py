@@ -189,7 +189,17 @@ def is_kind(item: PhotoItem, kind: Show) -> bool:
 
 def counts_of(items: Sequence[PhotoItem]) -> dict[Show, int]:
     """Return how many photos there are of each kind."""
-    return {kind: sum(is_kind(item, kind) for item in items) for kind in Show}
+    flags = [item.flag for item in items if item.flag]
+    out = sum(bool(item.left_out) for item in items)
+    return {
+        Show.ALL: len(items),
+        Show.FLAGGED: len(flags),
+        Show.FAR: sum(flag.kind is not FlagKind.DUPLICATE for flag in flags),
+        Show.DOUBLES: sum(flag.kind is not FlagKind.FAR for flag in flags),
+        Show.LEFT_OUT: out,
+        Show.TRAINED: len(items) - out,
+        Show.NO_HEADING: sum(item.record.heading is None for item in items),
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
 SETTLE_MILLISECONDS = 120
 READ_AGAIN_MILLISECONDS = 4000  # while an import goes on
 MAX_CLUSTERS = 600
+REST_EVERY = 48  # records, about 3 ms of reading
+REST_SECONDS = 0.0005
 BY_HAND = "by hand"
 NEAR_METRES = (150.0, 600.0, 3000.0)  # squares round a place in which its nearest photo is looked for, one by one
 
@@ -157,11 +161,14 @@ class PhotosState(QObject):
             catalogue = self._open()
             collections = catalogue.collections()
             folders = [collection.folder for collection in collections]
-            return _Read(items_of(catalogue.photos(), folders, catalogue.left_out()), collections)
+            with _no_collection():
+                return _Read(items_of(_politely(catalogue.photos()), folders, catalogue.left_out()), collections)
 
         self._reader.run(self, work, self._take, self.failed.emit)
 
     def _take(self, found: _Read) -> None:
+        # What was read stays for long: looking through it for garbage again and again would hold up the window.
+        gc.freeze()
         before = {item.id: item.flag for item in self.items if item.flag}
         for item in found.items:
             item.flag = before.get(item.id)  # until it is known anew
@@ -270,7 +277,8 @@ class PhotosState(QObject):
         self.importing, self.progress = folder, None
 
         def work() -> ImportReport:
-            return import_folder(folder, self._open(), on_progress=self._went_on.emit, cancelled=stop.is_set)
+            with _no_collection():
+                return import_folder(folder, self._open(), on_progress=self._went_on.emit, cancelled=stop.is_set)
 
         def done(report: ImportReport) -> None:
             self._end_import()
@@ -391,6 +399,34 @@ class PhotosState(QObject):
             return None
 
         self._reader.run(self, work, done, priority=4)
+
+
+_uncollected = 0
+_uncollected_lock = threading.Lock()
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Put off the search for garbage while many objects are made that are none: it stops the window's thread, too."""
+    global _uncollected
+    with _uncollected_lock:
+        _uncollected += 1
+        gc.disable()
+    try:
+        yield
+    finally:
+        with _uncollected_lock:
+            _uncollected -= 1
+            if not _uncollected:
+                gc.enable()
+
+
+def _politely(records: Iterable[PhotoRecord]) -> Iterator[PhotoRecord]:
+    """Yield records, and rest for a moment now and then, so that the window's thread gets its turn."""
+    for number, record in enumerate(records):
+        if number % REST_EVERY == 0:
+            time.sleep(REST_SECONDS)
+        yield record
 
 
 def _box_round(place: Place, metres: float) -> Box | None:
