@@ -63,6 +63,7 @@ from gpsdream_app.ui.why_card import WhyCard
 from gpsdream_app.ui.widgets import ElidedLabel, Menu, PrimaryButton
 
 if TYPE_CHECKING:
+    from gpsdream_app.ui.help_page import HelpPage
     from gpsdream_app.ui.landmarks.page import LandmarksPage
     from gpsdream_app.ui.library.page import LibraryPage
     from gpsdream_app.ui.models.page import ModelsPage
@@ -205,6 +206,7 @@ class MainWindow(QMainWindow):
         self.neighbourhoods: NeighbourhoodsPage | None = None
         self.landmarks: LandmarksPage | None = None
         self.library: LibraryPage | None = None
+        self.help: HelpPage | None = None
         self.photos: PhotosPage | None = None
         self.models: ModelsPage | None = None
         self._before_models: QWidget | None = None
@@ -301,6 +303,7 @@ class MainWindow(QMainWindow):
             (self.tr("All settings"), self.tr("Ctrl+,"), lambda: self.comfort.show_settings()),
             (self.tr("Keyboard shortcuts"), self.tr("Shift+?"), lambda: self.comfort.show_keys()),
             (self.tr("Commands and places"), self.tr("Ctrl+K"), lambda: self.comfort.show_palette()),
+            (self.tr("Help and checks"), self.tr("F1"), lambda: self.show_page(self.show_help())),
         ]
 
     # -- signals --
@@ -537,6 +540,17 @@ class MainWindow(QMainWindow):
             self._add_place(self.landmarks)
         self.show_page(self.landmarks)
         return self.landmarks
+
+    def show_help(self) -> HelpPage:
+        """Go to the Help page; it is made when it is first gone to."""
+        if self.help is None:
+            # Imported late: whoever needs no help does not wait for it.
+            from gpsdream_app.ui.help_page import HelpPage
+
+            self.help = HelpPage(self.theme, self.session, self.pages)
+            self.pages.addWidget(self.help)
+        self.show_page(self.help)
+        return self.help
 
     def show_library(self) -> LibraryPage:
         """Go to the Library place; it is made when it is first gone to."""
