@@ -20,7 +20,7 @@ from gpsdream_app.lifting.scale import Scale, scale_of_height
 FILL = 1.6  # field units that the landmark is high
 EXTENT = (1.05, 1.05, 0.815)  # half the box: what is higher than the landmark, or lower than its foot, is none of it
 GUIDANCE = 2.0
-TEXT_GUIDANCE = 15.0  # words say less of a view than angles do
+TEXT_GUIDANCE = 7.5  # words say less of a view than angles do; at 15 colours burn out
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,13 @@ _DISTIL: dict[str, Any] = {
     "last_rate": 0.02,
     "weights": Weights(total_variation=0.2, entropy=0.5, sparsity=0.0, thickness=0.5),
 }
+_TEXT: dict[str, Any] = {
+    "guidance": TEXT_GUIDANCE,
+    "against": 1.0,
+    # Words for views contradict each other more than angles do: a field that decides as early decides wrongly.
+    "rate": 0.1,
+    "weights": Weights(total_variation=0.05, entropy=0.02, sparsity=0.05, thickness=0.5),
+}
 _DISTIL_QUALITY: dict[LiftQuality, dict[str, Any]] = {
     LiftQuality.FAST: {"steps": 200, "pixels": 32, "resolutions": (24, 48)},
     LiftQuality.BALANCED: {"steps": 600, "pixels": 48, "resolutions": (32, 64)},
@@ -131,7 +138,7 @@ def config_of(request: LiftRequest, card: ModelCard) -> tuple[LiftConfig, Scale]
         values |= _DISTIL | _DISTIL_QUALITY[request.quality]
         values["guidance"] = GUIDANCE
         if request.method is LiftMethod.TEXT:
-            values |= {"guidance": TEXT_GUIDANCE, "against": 1.0}
+            values |= _TEXT
     else:
         values |= _VIEWS | _VIEWS_QUALITY[request.quality]
         values["guidance"] = GUIDANCE

@@ -174,7 +174,8 @@ def lift(
         seconds.save()
     telling.mesh()
     density = solid_of(running, scale, control.check_cancelled)
-    painted = painted_views(running, request.seed, control.check_cancelled)
+    with views.interrupted(control.check_cancelled):
+        painted = painted_views(running, request.seed, control.check_cancelled)
     if painted is not None:
         painted.save(folder / VIEWS_FILE)
     camera = replace(running.cameras[0], azimuth=request.landmark.heading + LOOK_AZIMUTH)
@@ -210,7 +211,10 @@ def _checked(report: Report | None, control: Control) -> Report:
 def solid_of(running: Lift, scale: Scale, check: Callable[[], None] | None = None) -> Density:
     """The field of a lift as the density that its mesh is extracted from; `check` is called now and then."""
     points = surface_points(running.field, running.cameras[0], check=check)
-    return solid(density_of(running.field, scale=scale), points)
+    density = solid(density_of(running.field, scale=scale), points)
+    if check:
+        check()
+    return density
 
 
 def painted_views(running: Lift, seed: int, check: Callable[[], None]) -> PaintedViews | None:
