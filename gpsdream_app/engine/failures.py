@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from dataclasses import replace
 
 from gpsdream_app.domain.errors import ErrorKind, Failure, GPSDreamError
 from gpsdream_app.library.paths import storage_error
@@ -16,7 +17,7 @@ def failure_from(error: BaseException) -> Failure:
     details = "".join(traceback.format_exception(error))[-MAX_DETAILS:]
     if isinstance(error, GPSDreamError):
         failure = error.failure
-        return Failure(failure.kind, failure.message, failure.hint, failure.details or details)
+        return replace(failure, details=failure.details or details)
     if is_out_of_memory(error):
         return Failure(
             ErrorKind.OUT_OF_MEMORY,

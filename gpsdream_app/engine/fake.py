@@ -260,7 +260,7 @@ class FakeEngine(QueueEngine):
                     self._accept(Loading(job_id=job_id, step=number, total=len(STAGES), text=text))
                     self._wait(script.load_seconds)
                 if script.fail_at == 0:
-                    raise GPSDreamError(script.failure.kind, script.failure.message, script.failure.hint)
+                    raise _error(script.failure)
                 self._model = job.request.model
             results: tuple[Result, ...] = ()
             match job.request:
@@ -308,7 +308,7 @@ class FakeEngine(QueueEngine):
                         self._accept(Loading(job_id=job_id, step=number, total=len(STAGES), text=text))
                         self._wait_for_lift(job, script.load_seconds)
                     if script.fail_at == 0:
-                        raise GPSDreamError(script.failure.kind, script.failure.message, script.failure.hint)
+                        raise _error(script.failure)
                     self._lift_model = job.request.model
                 found = self._lift_steps(job, job.request, script)
         except _StoppedError:
@@ -344,7 +344,7 @@ class FakeEngine(QueueEngine):
                 if script.die_at == number:
                     raise _DiedError
                 if script.fail_at == number:
-                    raise GPSDreamError(script.failure.kind, script.failure.message, script.failure.hint)
+                    raise _error(script.failure)
                 phase, step, steps = _phase_of(phases, number)
                 preview = b""
                 if script.preview_every and number % script.preview_every == 0:
@@ -429,7 +429,7 @@ class FakeEngine(QueueEngine):
         if script.die_at == index:
             raise _DiedError
         if script.fail_at == index:
-            raise GPSDreamError(script.failure.kind, script.failure.message, script.failure.hint)
+            raise _error(script.failure)
 
     def _explain_picture(self, job_id: str, request: GenerateRequest, script: Script) -> None:
         places = COMPARED_PLACES if request.place else 0
@@ -730,3 +730,9 @@ def _preview(image: Image.Image, share: float, seed: int) -> bytes:
     buffer = io.BytesIO()
     Image.blend(noise, blurred, share).save(buffer, "JPEG", quality=80)
     return buffer.getvalue()
+
+
+def _error(failure: Failure) -> GPSDreamError:
+    error = GPSDreamError(failure.kind, failure.message, failure.hint)
+    error.failure = failure
+    return error
