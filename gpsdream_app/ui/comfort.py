@@ -118,7 +118,7 @@ class Comfort(QObject):
         going, program = self.tr("Go to"), self.tr("Program")
         for command in (
             Command(
-                self.tr("Draw"), drawing, window.draw_now, ("Ctrl+Return", "Ctrl+Enter"), self.tr("generate create")
+                self.tr("Draw"), drawing, window.draw_now, ("Ctrl+Enter", "Ctrl+Return"), self.tr("generate create")
             ),
             Command(
                 self.tr("Stop drawing, or leave what stands in front"), drawing, window.escape, ("Esc",), offered=False
@@ -176,6 +176,9 @@ class Comfort(QObject):
             Command(self.tr("Library"), going, self._shows["library"], ("Ctrl+5",), self.tr("history gallery trash")),
             Command(self.tr("Quality"), going, self._shows["quality"], words=self.tr("measure report model")),
             Command(self.tr("Settings"), going, self.show_settings, ("Ctrl+,",), self.tr("preferences options")),
+            Command(
+                self.tr("Help and checks"), going, window.show_help, ("F1",), self.tr("doctor graphics memory licences")
+            ),
             Command(self.tr("Search a place"), going, window.search_place, ("Ctrl+F",), self.tr("find street address")),
             Command(self.tr("Queue"), going, window.show_queue, words=self.tr("jobs progress")),
             Command(self.tr("Find a command or a place"), program, self.show_palette, ("Ctrl+K",), offered=False),

@@ -258,7 +258,10 @@ class SettingsPage(QFrame):
 
     def _take(self, choices: dict[str, Any], said: str) -> None:
         settings = self._session.settings
+        memory = settings.memory, settings.rest_minutes
         settings.take(choices)
+        if memory != (settings.memory, settings.rest_minutes):
+            self._session.use_memory(settings.memory, settings.rest_minutes)
         self._theme.choice = settings.theme
         self._theme.follow_motion(settings.less_motion)
         self.refresh()

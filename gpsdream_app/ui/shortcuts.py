@@ -178,6 +178,7 @@ class ShortcutSheet(Card):
             box.addStretch()
             halves.addLayout(box, 1)
         self._scroll.setWidget(content)
+        content.setAutoFillBackground(False)  # the card's own colour shows through
 
 
 def _section(heading: str, rows: list[tuple[str, str]]) -> QWidget:

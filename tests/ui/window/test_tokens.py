@@ -4,9 +4,10 @@ import re
 from dataclasses import fields
 
 import pytest
+from PySide6.QtGui import QPalette
 
 from gpsdream_app.ui import tokens
-from gpsdream_app.ui.theme import style_sheet
+from gpsdream_app.ui.theme import qt_palette, style_sheet
 from gpsdream_app.ui.tokens import DARK, LIGHT, Palette, contrast, luminance
 
 SURFACES = ("canvas", "surface", "raised", "sunken", "hover", "accent_soft", "danger_soft")
@@ -18,6 +19,61 @@ INKS = ("text", "text_muted", "text_faint", "accent", "danger")
 @pytest.mark.parametrize("surface", SURFACES)
 def test_every_ink_can_be_read_on_every_surface(palette: Palette, ink: str, surface: str) -> None:
     assert contrast(getattr(palette, ink), getattr(palette, surface)) >= 4.5
+
+
+def rules(palette: Palette) -> dict[str, dict[str, str]]:
+    """The style sheet as declarations by selector."""
+    found: dict[str, dict[str, str]] = {}
+    for selectors, body in re.findall(r"([^{}]+)\{([^{}]*)\}", style_sheet(palette)):
+        declarations = dict(re.findall(r"([\w-]+):\s*([^;]+);", body))
+        for selector in selectors.split(","):
+            found.setdefault(selector.strip(), {}).update(declarations)
+    return found
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=lambda palette: palette.name)
+def test_every_rule_of_the_style_sheet_writes_with_an_ink_that_can_be_read_there(palette: Palette) -> None:
+    known = {getattr(palette, field.name) for field in fields(palette)} - {palette.name}
+    # What a rule does not say itself it has from the rule for all widgets; what is transparent lies on a surface.
+    behind = [getattr(palette, surface) for surface in SURFACES]
+    pairs = 0
+    for selector, declared in rules(palette).items():
+        for ink_name, ground_name in (("color", "background"), ("selection-color", "selection-background-color")):
+            ground, ink = declared.get(ground_name, ""), declared.get(ink_name, palette.text)
+            if ink_name == "selection-color" and not ground:
+                continue
+            # Grooves, handles and lines carry no words.
+            if re.search(r"groove|sub-page|handle|separator|rowDivider|Splitter|ScrollBar", selector):
+                continue
+            for surface in [ground] if ground in known else behind:
+                assert contrast(ink, surface) >= 4.5, (selector, ink, surface)
+                pairs += 1
+    assert pairs > 100
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=lambda palette: palette.name)
+def test_qts_own_widgets_write_with_an_ink_that_can_be_read_there(palette: Palette) -> None:
+    role = QPalette.ColorRole
+    qt = qt_palette(palette)
+    for group in (QPalette.ColorGroup.Active, QPalette.ColorGroup.Inactive, QPalette.ColorGroup.Disabled):
+        for ink, ground in (
+            (role.WindowText, role.Window),
+            (role.Text, role.Base),
+            (role.Text, role.AlternateBase),
+            (role.PlaceholderText, role.Base),
+            (role.ButtonText, role.Button),
+            (role.ToolTipText, role.ToolTipBase),
+            (role.HighlightedText, role.Highlight),
+            (role.Link, role.Base),
+            (role.LinkVisited, role.Window),
+        ):
+            assert contrast(qt.color(group, ink).name(), qt.color(group, ground).name()) >= 4.5, (group, ink, ground)
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=lambda palette: palette.name)
+@pytest.mark.parametrize("surface", SURFACES)
+def test_the_ring_of_the_focus_can_be_seen(palette: Palette, surface: str) -> None:
+    assert contrast(palette.accent, getattr(palette, surface)) >= 3
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=lambda palette: palette.name)
