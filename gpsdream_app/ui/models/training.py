@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -41,7 +41,7 @@ MAX_LINE_BYTES = 1_000_000
 LAST_WORDS = 30
 FROM_BASE = "base"
 
-SIZES: Mapping[str, TrainConfig] = {
+SIZES: dict[str, TrainConfig] = {
     "small": TrainConfig(
         data=DataConfig(stored_side=128),
         model=ModelConfig(

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QDialog, QLabel, QMessageBox, QPlainTextEdit
 
 from gpsdream_app.domain.model_card import CARD_FILE
 from gpsdream_app.domain.places import Place
-from gpsdream_app.library.model_folders import list_models
+from gpsdream_app.library.model_folders import list_models, verify_model
 from gpsdream_app.library.paths import models_dir
 from gpsdream_app.library.training_runs import list_runs
 from gpsdream_app.photos.records import PhotoRecord
@@ -370,6 +370,75 @@ def test_closing_the_window_ends_the_trainer(rig: Rig, folder: Path, trainer: Ca
     rig.window.end()
     assert process is not None and not training.running
     assert list_runs() and (list_runs()[0].folder / "model").is_dir()
+
+
+TINY = {
+    "model": {
+        "image_size": 32,
+        "latent_channels": 4,
+        "unet_channels": [16, 32],
+        "unet_attention": [False, True],
+        "unet_heads": 2,
+        "text_width": 16,
+        "text_layers": 1,
+        "text_heads": 2,
+        "vocabulary_size": 600,
+        "max_tokens": 16,
+        "location_hidden": 16,
+        "refiner_widths": [8, 8, 8],
+        "refiner_blocks": 1,
+        "map_channels": 2,
+        "map_cell_metres": [10.0, 100.0],
+        "map_features": [2, 2],
+        "map_cells": 256,
+        "map_hidden": 8,
+    },
+    "data": {"stored_side": 48, "validation_share": 0.25},
+    "loop": {
+        "steps": 100_000,
+        "batch": 4,
+        "codec_steps": 4,
+        "refiner_steps": 2,
+        "map_steps": 3,
+        "map_batch": 4,
+        "validate_every": 40,
+        "checkpoint_every": 20,
+    },
+    "card": {"defaults": {"steps": 2}},
+}
+
+
+@pytest.mark.slow
+def test_the_real_trainer_learns_stops_and_goes_on(rig: Rig, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SIZES, "small", TrainConfig.from_dict(TINY))
+    page = enter(rig, folder)
+    page.show_train()
+    training = rig.session.training
+    page.train.begin_now()
+    rig.qtbot.waitUntil(lambda: training.state is TrainState.FAILED, timeout=180_000)
+    assert training.failure is not None and "more than one city" in training.failure.message
+    training.discard(training.run)
+    choose(page, "far.jpg")
+    page.toggle_left_out()
+    settle(rig)
+    page.train.begin_now()
+    rig.qtbot.waitUntil(
+        lambda: training.step > 40 and training.curve.validation != [] and not training.sheet.isNull(),
+        timeout=180_000,
+    )
+    training.stop()
+    rig.qtbot.waitUntil(lambda: not training.running and rig.session.pending == 0, timeout=180_000)
+    run, steps = training.run, training.curve.steps
+    assert run is not None and not run.finished and training.failure is None
+    model = next(model for model in list_models() if model.name == run.name)
+    assert model.card.image_size == 32 and model.card.training["photos"] == 10
+    assert verify_model(model.path) == []
+    training.go_on(run)
+    rig.qtbot.waitUntil(lambda: training.step > steps, timeout=180_000)
+    training.stop()
+    rig.qtbot.waitUntil(lambda: not training.running and rig.session.pending == 0, timeout=180_000)
+    again = next(model for model in list_models() if model.name == run.name)
+    assert again.card.training["steps"] > model.card.training["steps"] >= 40
 
 
 # -- models --
