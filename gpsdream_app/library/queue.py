@@ -12,7 +12,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -363,14 +363,15 @@ def _kept_request(data: Any) -> KeptRequest:
 def _failure_text(failure: Failure | None) -> str:
     if failure is None:
         return ""
-    return json.dumps([failure.kind.value, failure.message, failure.hint, failure.details[-MAX_DETAILS:]])
+    return json.dumps({**asdict(failure), "details": failure.details[-MAX_DETAILS:]})
 
 
 def _failure(text: str) -> Failure | None:
     if not text:
         return None
-    kind, message, hint, details = json.loads(text)
-    return Failure(ErrorKind(kind), str(message), str(hint), str(details))
+    data = json.loads(text)
+    texts = {field.name: str(data[field.name]) for field in fields(Failure) if field.name in data}
+    return Failure(ErrorKind(texts.pop("kind")), **texts)
 
 
 def _name_of_process(pid: int) -> str:
