@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,10 +14,11 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtNetwork import QLocalSocket
 from pytestqt.qtbot import QtBot
 
-from gpsdream_app.ui.single_instance import MAX_MESSAGE, SingleInstance, files_in, server_name
+from gpsdream_app.ui.single_instance import LOCK_FILE, MAX_MESSAGE, SingleInstance, files_in, server_name
 
 CALLER = """
 import sys
+import time
 from pathlib import Path
 from PySide6.QtCore import QCoreApplication
 from gpsdream_app.ui.single_instance import SingleInstance
@@ -123,3 +126,31 @@ def test_a_flood_is_cut_off_and_the_ear_stays_open(qtbot: QtBot, tmp_path: Path)
 
 def test_names_are_short_enough_for_every_system(tmp_path: Path) -> None:
     assert len(server_name(tmp_path / ("x" * 200))) < 40
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no polite signal")
+def test_the_program_itself_has_one_window(root: Path, gpsdream_home: Path) -> None:
+    command = [sys.executable, "-m", "gpsdream_app.ui.app", "--model", "none-such"]
+    first = subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True)
+    try:
+        end = time.monotonic() + 60
+        while not (gpsdream_home / LOCK_FILE).exists():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        while True:
+            second = subprocess.run(
+                [*command, "gone.png"], cwd=root, capture_output=True, text=True, check=False, timeout=60
+            )
+            if second.returncode == 0:
+                break
+            # The first one has its lock before it listens.
+            assert "open already" in second.stderr
+            assert first.poll() is None
+            assert time.monotonic() < end
+        assert first.poll() is None
+        first.send_signal(signal.SIGTERM)
+        _, errors = first.communicate(timeout=60)
+        assert first.returncode == 0, errors
+    finally:
+        first.kill()
+        first.communicate()
