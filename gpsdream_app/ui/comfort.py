@@ -175,6 +175,7 @@ class Comfort(QObject):
             Command(self.tr("Photos"), going, self._shows["photos"], ("Ctrl+4",), self.tr("import train")),
             Command(self.tr("Library"), going, self._shows["library"], ("Ctrl+5",), self.tr("history gallery trash")),
             Command(self.tr("Quality"), going, self._shows["quality"], words=self.tr("measure report model")),
+            Command(self.tr("Models"), going, window.show_models, words=self.tr("install remove verify licence")),
             Command(self.tr("Settings"), going, self.show_settings, ("Ctrl+,",), self.tr("preferences options")),
             Command(
                 self.tr("Help and checks"), going, window.show_help, ("F1",), self.tr("doctor graphics memory licences")
@@ -278,6 +279,8 @@ class Comfort(QObject):
             page.tour_asked.connect(self.show_tour)
             page.keys_asked.connect(self.show_keys)
             page.quality_asked.connect(lambda: window.show_page(window.quality))
+            page.models_asked.connect(window.show_models)
+            page.help_asked.connect(window.show_help)
             window.pages.addWidget(page)
             self.settings_page = page
         self.settings_page.refresh()

@@ -29,11 +29,15 @@ class SettingsPage(QFrame):
         tour_asked: show the tour again.
         keys_asked: show the list of keys.
         quality_asked: show how good the model is.
+        models_asked: show all models.
+        help_asked: show memory, graphics and what was found out about this computer.
     """
 
     tour_asked = Signal()
     keys_asked = Signal()
     quality_asked = Signal()
+    models_asked = Signal()
+    help_asked = Signal()
 
     def __init__(self, theme: Theme, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -116,7 +120,13 @@ class SettingsPage(QFrame):
         self.quality.clicked.connect(self.quality_asked)
         rows.addWidget(self.models)
         rows.addWidget(self.model_note)
-        rows.addWidget(self.quality, 0, Qt.AlignmentFlag.AlignLeft)
+        self.all_models = TextButton(self._theme, self.tr("All models…"), "folder", look="link", colour="accent")
+        self.all_models.clicked.connect(self.models_asked)
+        links = QHBoxLayout()
+        links.addWidget(self.quality)
+        links.addWidget(self.all_models)
+        links.addStretch()
+        rows.addLayout(links)
 
     def _make_behaviour(self) -> None:
         rows = self._section(self.tr("Start and end"))
@@ -160,7 +170,12 @@ class SettingsPage(QFrame):
         )
 
     def _make_help(self) -> None:
-        rows = self._section(self.tr("Help"))
+        rows = self._section(self.tr("Memory, graphics and help"))
+        self.help = TextButton(
+            self._theme, self.tr("Memory, graphics and checks"), "parameters", look="link", colour="accent"
+        )
+        self.help.clicked.connect(self.help_asked)
+        rows.addWidget(self.help, 0, Qt.AlignmentFlag.AlignLeft)
         row = QHBoxLayout()
         row.setSpacing(SPACE_2)
         self.keys = TextButton(self._theme, self.tr("Keyboard shortcuts"))

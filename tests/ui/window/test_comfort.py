@@ -486,3 +486,36 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     for path in (tmp_path / "gone.png", Path("\0"), Path("x" * 5000)):
         with pytest.raises(GPSDreamError, match="no file"):
             recognise(path)
+
+
+def test_the_settings_lead_on_and_leave_no_place_of_the_rail_lit(rig: Rig) -> None:
+    comfort, window = rig.window.comfort, rig.window
+    comfort.show_settings()
+    page = comfort.settings_page
+    assert page is not None
+    places = (window.rail.explore, window.rail.library, window.rail.quality)
+    assert not any(button.isChecked() for button in places)
+    page.quality.click()
+    assert window.quality.isVisible()
+    assert window.rail.quality.isChecked()
+    comfort.show_settings()
+    page.help.click()
+    assert window.help is not None
+    assert window.help.isVisible()
+    comfort.show_settings()
+    page.keys.click()
+    assert comfort.sheet.isVisible()
+    comfort.sheet.dismiss()
+    page.tour.click()
+    assert comfort.tour is not None
+    assert comfort.tour.isVisible()
+    assert window.rail.explore.isChecked()
+    rig.idle()
+
+
+def test_the_card_of_settings_follows_what_is_chosen_elsewhere(rig: Rig) -> None:
+    rig.window.comfort.show_settings()
+    page = rig.window.comfort.settings_page
+    assert page is not None
+    page.themes.button(ThemeChoice.DARK).click()
+    assert rig.window.settings_card.themes.button(ThemeChoice.DARK).isChecked()
