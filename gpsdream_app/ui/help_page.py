@@ -225,6 +225,7 @@ class HelpPage(QFrame):
         for minutes in REST_CHOICES:
             self.rest.addItem(self.tr("{0} minutes").format(int(minutes)) if minutes else self.tr("never"), minutes)
         self.rest.activated.connect(self._choose_rest)
+        self.rest.setMinimumContentsLength(11)
         line.addWidget(self.rest)
         rows.addLayout(line)
 
