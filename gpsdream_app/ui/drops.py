@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -136,15 +135,13 @@ def _photo_place(path: Path) -> Place | None:
     from gpsdream_app.photos.reader import open_picture
 
     try:
-        with warnings.catch_warnings():
-            # Only its metadata is read, however many pixels the file claims to have.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with open_picture(path) as image:
-                metadata = read_metadata(image)
+        # Only the metadata is read, however many pixels the file claims to have.
+        with open_picture(path) as image:
+            metadata = read_metadata(image)
         return Place(*metadata.place, metadata.heading) if metadata.place else None
     except GPSDreamError:
         return None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning):
         return None
 
 
