@@ -574,6 +574,7 @@ class MainWindow(QMainWindow):
 
             self.photos = PhotosPage(self.theme, self.session, self.map, self.splitter)
             self.photos.models_asked.connect(self.show_models)
+            self.photos.seen_asked.connect(self.show_photos)
             self._add_place(self.photos)
         self.show_page(self.photos)
         return self.photos

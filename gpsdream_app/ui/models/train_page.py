@@ -24,6 +24,7 @@ from gpsdream_app.library.model_shelf import Base, bases
 from gpsdream_app.library.training_runs import Run
 from gpsdream_app.photos.catalogue import Collection
 from gpsdream_app.photos.records import clean_text
+from gpsdream_app.ui.job_queue import JobKind, OutsideJob
 from gpsdream_app.ui.library.compare import PictureLook
 from gpsdream_app.ui.models.loss_plot import LossPlot
 from gpsdream_app.ui.models.training import Outcome, Training, TrainState
@@ -45,6 +46,7 @@ from gpsdream_app.ui.widgets import (
 
 FEWEST = 8  # photos that a training needs
 MOST_MINUTES = 7 * 24 * 60
+JOB = "training"  # its id among the jobs
 NOTHING, BASE, MODEL = "nothing", "base", "model"
 
 
@@ -54,10 +56,12 @@ class TrainPart(QWidget):
     Signals:
         left: back to the photos.
         models_asked: the list of models shall be shown.
+        seen_asked: the training shall be seen, from wherever one is.
     """
 
     left = Signal()
     models_asked = Signal()
+    seen_asked = Signal()
 
     def __init__(self, theme: Theme, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -377,7 +381,25 @@ class TrainPart(QWidget):
         self._show_runs()
         self._check()
 
+    def _show_in_queue(self) -> None:
+        """Have the training stand among the other jobs, as long as it runs."""
+        queue, training, run = self._session.queue, self.training, self.training.run
+        if not training.running or run is None:
+            if any(job.job_id == JOB for job in queue.outside):
+                queue.remove_outside(JOB)
+            return
+        title = self.tr("Training “{0}”").format(run.title)
+        job = next((job for job in queue.outside if job.job_id == JOB), None)
+        job = job or OutsideJob(JOB, JobKind.TRAIN, title, training.stop, self.seen_asked.emit)
+        job.fraction, job.seconds_left = training.fraction, training.time_left
+        job.text, job.stopping = self.progress.text(), training.state is TrainState.STOPPING
+        queue.put_outside(job)
+
     def _show_progress(self) -> None:
+        self._show_state()
+        self._show_in_queue()
+
+    def _show_state(self) -> None:
         training, run = self.training, self.training.run
         if run is None:
             return

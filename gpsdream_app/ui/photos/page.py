@@ -51,9 +51,11 @@ class PhotosPage(QFrame):
 
     Signals:
         models_asked: the list of models shall be shown.
+        seen_asked: this place shall be gone to.
     """
 
     models_asked = Signal()
+    seen_asked = Signal()
     LIST, BESIDE, TRAIN = range(3)
 
     def __init__(self, theme: Theme, session: Session, board: Any, parent: QWidget | None = None) -> None:
@@ -145,6 +147,7 @@ class PhotosPage(QFrame):
         self.beside.left.connect(self.show_list)
         self.train.left.connect(self.show_list)
         self.train.models_asked.connect(self.models_asked)
+        self.train.seen_asked.connect(self._show_training)
         self.tools.narrow_asked.connect(self._narrow)
         self.tools.fit_asked.connect(lambda: self._fit())
         state.found.connect(self._show_found)
@@ -214,6 +217,10 @@ class PhotosPage(QFrame):
         """Show the form for training, and how a training goes."""
         self.train.open(self.state.collections, self.filters.wish(self.state.wish).folder)
         self.body.setCurrentIndex(self.TRAIN)
+
+    def _show_training(self) -> None:
+        self.seen_asked.emit()
+        self.show_train()
 
     def show_pair(self, record: PhotoRecord, metres: float, result: Result) -> None:
         """Show a photo beside a picture that was drawn before."""

@@ -313,10 +313,16 @@ def test_a_model_is_trained_stopped_and_gone_on_with(rig: Rig, folder: Path, tra
     rig.until(lambda: len(part.plot.curve.loss) == 5 and not part.sheet.images[0].isNull())
     assert part.live.isVisible() and not part.form.isVisible()
     assert "Step 5 of 100" in part.progress.text()
+    job = rig.session.queue.outside[0]
+    assert HOSTILE[:20] in job.title and "Step 5" in job.text
+    rig.window.show_page(rig.window.splitter)
+    job.show()
+    assert page.isVisible() and part.isVisible()
     QTest.mouseClick(part.stop, Qt.MouseButton.LeftButton)
     rig.until(lambda: not training.running and rig.session.pending == 0)
     run = training.run
     assert run is not None and not run.finished and run.minutes == 12
+    assert rig.session.queue.outside == []
     assert training.failure is None and part.resume.isVisible()
     titles = {model.name: model.card.title for model in list_models()}
     assert titles[run.name] == HOSTILE[:70].strip()
