@@ -912,7 +912,7 @@ def test_closing_in_the_middle_leaves_no_thread_and_no_timer(make_rig: MakeRig, 
     rig.session.form.prompt = "a church"
     rig.window.draw_now()
     rig.until(lambda: rig.session.queue.current is not None)
-    rig.window.close()
+    rig.window.end()
     assert engine.state is EngineState.STOPPED
     assert not rig.window.isVisible()
     left = {thread for thread in threading.enumerate() if thread.is_alive()} - before
