@@ -129,4 +129,4 @@ class PhotoDetail(QScrollArea):
             if self.item and self.item.id == item.id:
                 self.look.show_images(image, item.title)
 
-        self._session.background.run(self, lambda: read_large(item.picture), show, priority=4)
+        self._session.background.run(self, lambda: read_large(item.picture, 2 * PICTURE), show, priority=4)

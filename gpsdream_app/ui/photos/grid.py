@@ -58,10 +58,10 @@ def small_copy(item_id: str, path: Path) -> bytes:
     return buffer.getvalue()
 
 
-def read_large(path: Path) -> QImage:
-    """Return a photo upright, no larger than a screen shows; a null picture if it cannot be read."""
+def read_large(path: Path, side: int = LARGEST) -> QImage:
+    """Return a photo upright, its longer side at most `side` pixels; a null picture if it cannot be read."""
     try:
-        image = read_upright(path, LARGEST)
+        image = read_upright(path, side)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return QImage()
     stride = 3 * image.width
