@@ -295,6 +295,11 @@ class Comfort(QObject):
             self.tour.ended.connect(self._tour_ended)
         self.tour.start()
 
+    def end_tour(self) -> None:
+        """Put the cards away, if they are shown."""
+        if self.tour is not None:
+            self.tour.end()
+
     def _tour_ended(self) -> None:
         self._session.settings.tour_seen = True
         if self._window.exploring:

@@ -489,6 +489,8 @@ class MainWindow(QMainWindow):
             self.models,
         )
         self.pages.setCurrentWidget(self.splitter if beside else page)
+        if page is not self.splitter:
+            self.comfort.end_tour()  # its cards point at parts of Explore
         # A page that is not on the rail leaves none of its buttons checked, which exclusive ones would not allow.
         for button in self.rail.findChildren(RailButton):
             button.setAutoExclusive(False)

@@ -284,6 +284,14 @@ def test_the_tour_has_four_cards_and_is_shown_once(make_rig: MakeRig) -> None:
     assert again.window.comfort.tour is None
 
 
+def test_the_tour_ends_where_its_cards_have_nothing_to_point_at(rig: Rig) -> None:
+    rig.window.comfort.show_tour()
+    tour = rig.window.comfort.tour
+    assert tour is not None and tour.isVisible()
+    rig.window.show_landmarks()
+    assert not tour.isVisible()
+
+
 def test_the_program_works_while_the_tour_stands_there_and_escape_ends_it(rig: Rig) -> None:
     rig.window.comfort.begin()
     tour = rig.window.comfort.tour
