@@ -116,7 +116,8 @@ def test_nothing_private_is_in_it(private: list[str], tmp_path: Path) -> None:
     assert "ok       model fifth-avenue-1911: Fifth Avenue, 1911: every file is whole" in files["checks.txt"]
     assert "model 1: (left out)" in files["checks.txt"]
     assert "pyside6 " in files["versions.txt"]
-    assert files["environment.txt"].startswith("QT_QPA_PLATFORM=offscreen:<path>")
+    assert "QT_QPA_PLATFORM=offscreen:<path>\n" in files["environment.txt"]
+    assert "SECRET" not in files["environment.txt"]
     assert '"graphics": "no-3d"' in files["settings.json"]
 
 
