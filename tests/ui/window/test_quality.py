@@ -13,7 +13,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QMessageBox, QWidget
+from PySide6.QtWidgets import QAbstractButton, QFileDialog, QLabel, QMenu, QMessageBox
 
 from gpsdream_app.library.paths import models_dir, user_data_dir
 from gpsdream_app.ui import reports
@@ -304,7 +304,8 @@ def test_quitting_asks_once(rig: Rig, tmp_path: Path) -> None:
 def test_the_settings_lead_to_the_page(rig: Rig) -> None:
     QTest.mouseClick(rig.window.rail.settings, LEFT)
     card = rig.window.settings_card
-    link = next(button for button in card.findChildren(QWidget) if button.property("look") == "link")
+    links = [one for one in card.findChildren(QAbstractButton) if one.property("look") == "link"]
+    link = next(one for one in links if one.text().startswith("How good"))
     QTest.mouseClick(link, LEFT)
     assert rig.window.quality.isVisible()
     assert rig.window.rail.quality.isChecked()
