@@ -467,7 +467,7 @@ class MainWindow(QMainWindow):
     # -- pages --
 
     def show_page(self, page: QWidget) -> None:
-        """Go to a place: `splitter` (Explore), `neighbourhoods`, `landmarks`, `photos`, `library`, `models`, `quality`."""
+        """Go to a place: `splitter` (Explore), `neighbourhoods`, `landmarks`, `photos`, `library`, `models`, …"""
         if page is self.splitter:
             self._give_map(None)
         elif page is self.neighbourhoods:

@@ -48,7 +48,7 @@ def test_every_file_of_the_page_is_served(router: Router) -> None:
 def test_what_the_page_names_is_served(router: Router) -> None:
     page = (resources_dir() / "web" / "map.html").read_text()
     named = re.findall(r'(?:src|href)="([^"]+)"', page)
-    assert len(named) == 14
+    assert len(named) == 15
     for name in named:
         assert router.answer(f"{ORIGIN}/{name}") is not None, name
 

@@ -16,7 +16,7 @@ SOURCES = Path(__file__).parents[3] / "gpsdream_app" / "ui"
 
 def used_names() -> set[str]:
     text = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES.rglob("*.py"))
-    return set(re.findall(r'"([a-z]+)"', text))
+    return set(re.findall(r'"([a-z_]+)"', text))
 
 
 @pytest.mark.parametrize("path", ICONS, ids=lambda path: path.stem)
