@@ -186,7 +186,7 @@ def page(data: Mapping[str, Any], shown: Shown) -> str:
 
 def _image(image: Image.Image, label: str) -> str:
     buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, "WEBP", quality=80, method=6)
+    image.convert("RGB").save(buffer, "WEBP", quality=65, method=6)
     text = base64.b64encode(buffer.getvalue()).decode("ascii")
     return f'<img alt="{escape(label)}" src="data:image/webp;base64,{text}">'
 
