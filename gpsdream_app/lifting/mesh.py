@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -23,6 +24,7 @@ SMALLEST_PART = 0.02  # of the largest part's volume
 MOST_FACES = 50_000
 MOST_FACES_WITH_TEXTURE = 20_000  # xatlas takes ever longer per face beyond
 TEXTURE_SIDE = 1024
+_ONE_ATLAS = threading.Lock()
 CALM = 24
 
 
@@ -195,12 +197,15 @@ def textured(
         mesh = replace(mesh, vertices=vertices, faces=faces.astype(np.int64), colours=np.zeros_like(vertices))
         mesh = replace(mesh, colours=density.colour_at(inside(mesh, density)))
     normals = vertex_normals(mesh.vertices, mesh.faces)
-    atlas = xatlas.Atlas()
-    atlas.add_mesh(mesh.vertices.astype(np.float32), mesh.faces.astype(np.uint32), normals.astype(np.float32))
     packing = xatlas.PackOptions()
     packing.padding, packing.resolution = 2, side
-    atlas.generate(xatlas.ChartOptions(), packing)
-    numbers, faces, uv = atlas[0]
+    # xatlas does not say that threads may make atlases at once, as when one mesh gives way to another in the window.
+    with _ONE_ATLAS:
+        atlas = xatlas.Atlas()
+        atlas.add_mesh(mesh.vertices.astype(np.float32), mesh.faces.astype(np.uint32), normals.astype(np.float32))
+        atlas.generate(xatlas.ChartOptions(), packing)
+        numbers, faces, uv = atlas[0]
+        del atlas
     vertices, normals = mesh.vertices[numbers], normals[numbers]
     uv, faces = uv.astype(np.float64), faces.astype(np.int64)
     rows, columns, face, weights = texels(uv, faces, side)
