@@ -33,10 +33,10 @@ SCENES = (*TOUR_SCENES, "settings", "shortcuts", "train")
 THEMES = ("light", "dark")
 SCALES = (1, 2)
 WIDTH, HEIGHT = 1360, 860  # of the window, which fills the display, in pixels at 1x
-TOUR_WIDTH = 960
+TOUR_WIDTH, TOUR_QUALITY = 880, 34
 QUALITY = 60
 PATIENCE = 900.0  # seconds for one thing to be made on a busy computer
-REST = 1500  # milliseconds: the map flies, and pictures fade in
+REST = 3000  # milliseconds: the map flies, and thumbnails come
 LANDMARK = "flatiron"
 PHOTOS_OF = ("flatiron", "washington-square-arch", "empire-state-building")
 PHOTOS_OF_EACH = 8
@@ -175,6 +175,7 @@ class Photographer:
                 form.prompt = example.prompt
                 QTest.mouseClick(window.draw, Qt.MouseButton.LeftButton)
                 self.idle()
+        session.show_result(session.film.results[0].id)
         session.fly.emit(examples[0].place.lat, examples[0].place.lon, 16.0)
         window.map.setFocus()
 
@@ -319,7 +320,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.out = options.out.absolute()
     options.home = options.home.absolute() if options.home else None
     if options.tour:
-        options.themes, options.scales = ["light"], [1]
+        options.themes, options.scales, options.quality = ["light"], [1], TOUR_QUALITY
         options.scenes = [name for name in options.scenes if name in TOUR_SCENES]
     if not shutil.which("Xvfb"):
         sys.exit("screenshots: Xvfb is missing (on Debian: xvfb).")
