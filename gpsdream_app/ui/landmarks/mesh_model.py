@@ -91,6 +91,7 @@ class MeshModel(QObject):
         self.wants_texture = True
         self._number = 0  # of the lift that is shown; what belongs to an earlier one comes too late
         self._running = False
+        self._baking: Solid | None = None  # whose texture is being made
         self._waiting = False
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
@@ -216,8 +217,16 @@ class MeshModel(QObject):
         solid, density, number, views = self.solid, self.density, self._number, self.views
         if solid is None or density is None or views is None or solid.mesh.texture is not None or self._running:
             return
+        if self._baking is solid:
+            return  # its texture is on the way
+        self._baking = solid
+
+        def ended() -> None:
+            if self._baking is solid:
+                self._baking = None
 
         def done(mesh: LiftedMesh) -> None:
+            ended()
             # A texture of a mesh that is no longer shown is of no use.
             if number == self._number and self.solid is solid:
                 self.solid = replace(solid, mesh=mesh, vertices=density.scale.to_metres(mesh.vertices))
@@ -226,7 +235,11 @@ class MeshModel(QObject):
         def work() -> LiftedMesh:
             return textured(solid.mesh, density, TEXTURE_SIDE, PaintedViews.load(views))
 
-        self._background.run(self, work, done, self.failed.emit)
+        def failed(failure: Failure) -> None:
+            ended()
+            self.failed.emit(failure)
+
+        self._background.run(self, work, done, failed)
 
     def _start(self, work: Callable[[], T], done: Callable[[T], None]) -> None:
         number = self._number

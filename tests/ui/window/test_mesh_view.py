@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from gpsdream_app.engine.fake import FakeEngine
 from gpsdream_app.landmarks.collection import LandmarkPhoto
 from gpsdream_app.library.lifts import DENSITY_FILE, read_lift
 from gpsdream_app.library.paths import user_data_dir
+from gpsdream_app.lifting.mesh import textured
+from gpsdream_app.ui.landmarks import mesh_model
 from gpsdream_app.ui.landmarks.export_dialog import ExportDialog
 from gpsdream_app.ui.landmarks.mesh_scene import Cut
 from gpsdream_app.ui.landmarks.mesh_turntable import PICTURES, MeshTurntable
@@ -270,6 +273,29 @@ def test_the_dialog_writes_files(view: MeshView, tmp_path: Path, suffix: str, qt
     again_open: Any = view.dialog
     again_open.close()  # as by the title bar
     qtbot.waitUntil(lambda: view.dialog is None)
+
+
+def test_a_texture_is_made_once_however_often_it_is_asked_for(
+    view: MeshView, monkeypatch: pytest.MonkeyPatch, qtbot: QtBot
+) -> None:
+    model: Any = view.pane.model
+    bare = replace(model.solid, mesh=replace(model.solid.mesh, uv=None, texture=None))
+    model.solid = bare
+    made = []
+
+    def counted(*arguments: Any) -> Any:
+        made.append(arguments)
+        return textured(*arguments)
+
+    monkeypatch.setattr(mesh_model, "textured", counted)
+    model._bake()
+    model._bake()
+    qtbot.waitUntil(lambda: model.solid.mesh.texture is not None, timeout=PATIENCE)
+    assert len(made) == 1
+    # Once it is there, another one of the same mesh may be asked for again.
+    model.solid = bare
+    model._bake()
+    qtbot.waitUntil(lambda: len(made) == 2 and model.solid.mesh.texture is not None, timeout=PATIENCE)
 
 
 def test_a_missing_shape_is_a_sentence(
