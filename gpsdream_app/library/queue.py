@@ -27,6 +27,7 @@ from gpsdream_app.domain.lifts import LiftRequest
 from gpsdream_app.domain.requests import MAX_SEED, GenerateRequest
 from gpsdream_app.domain.results import PictureRequest, picture_key
 from gpsdream_app.library.paths import storage_error
+from gpsdream_app.library.sqlite import storable, transaction
 
 log = logging.getLogger(__name__)
 
@@ -148,9 +149,9 @@ class StoredQueue:
             " VALUES (?1, ?2, ?3, ?4, (SELECT ifnull(max(position), 0) + 1 FROM jobs), ?5, ?6, ?6)"
             " ON CONFLICT (job_id) DO UPDATE SET state = ?4, position = excluded.position, owner = ?5,"
             " failure = '', changed = ?6",
-            _text(job_id),
+            storable(job_id),
             json.dumps(request.to_dict()),
-            _text(title),
+            storable(title),
             StoredState.WAITING.value,
             self._owner,
             now,
@@ -160,7 +161,7 @@ class StoredQueue:
         """Note how far a job is. An unknown job is left alone."""
         self._write(
             "UPDATE jobs SET state = ?2, failure = ?3, owner = ?4, changed = ?5 WHERE job_id = ?1",
-            _text(job_id),
+            storable(job_id),
             StoredState(state).value,
             _failure_text(failure),
             self._owner,
@@ -171,8 +172,8 @@ class StoredQueue:
         """Put jobs one after the other; they take the places that they have among them now."""
         with self._lock, self._told():
             connection = self._open()
-            with _transaction(connection):
-                ids = [_text(job_id) for job_id in job_ids]
+            with transaction(connection):
+                ids = [storable(job_id) for job_id in job_ids]
                 rows = connection.execute(
                     "SELECT job_id, position FROM jobs WHERE job_id IN (SELECT value FROM json_each(?))"
                     " ORDER BY position",
@@ -194,7 +195,7 @@ class StoredQueue:
 
     def get(self, job_id: str) -> StoredJob | None:
         """Return a job, or None."""
-        return next(iter(self._read("AND job_id = ?2", tuple(StoredState), _text(job_id))), None)
+        return next(iter(self._read("AND job_id = ?2", tuple(StoredState), storable(job_id))), None)
 
     # -- beginning and end --
 
@@ -233,7 +234,7 @@ class StoredQueue:
 
     def _recover(self) -> Recovered:
         connection = self._open()
-        with _transaction(connection):
+        with transaction(connection):
             owners = [row[0] for row in connection.execute("SELECT DISTINCT owner FROM jobs")]
             gone = [owner for owner in owners if owner == self._owner or not _is_running(owner)]
             ended = {row[0] for row in connection.execute("SELECT owner FROM endings")}
@@ -286,7 +287,7 @@ class StoredQueue:
     def _write(self, sql: str, *values: object) -> None:
         with self._lock, self._told():
             connection = self._open()
-            with _transaction(connection):
+            with transaction(connection):
                 connection.execute(sql, values)
 
     @contextlib.contextmanager
@@ -399,28 +400,11 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
-def _text(text: str) -> str:
-    """Make text fit for a column: SQLite holds UTF-8, where half a surrogate pair has no place."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-
-
 def _migrate(connection: sqlite3.Connection) -> None:
     """Bring the tables up to date. Raises GPSDreamError if a newer program made the file."""
     if connection.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS):
         return
-    with _transaction(connection):
+    with transaction(connection):
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > len(MIGRATIONS):
             raise GPSDreamError(

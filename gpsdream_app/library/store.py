@@ -28,6 +28,7 @@ from gpsdream_app.domain.results import PictureRequest, Result, ResultKind, pict
 from gpsdream_app.library import trash
 from gpsdream_app.library.paths import new_picture_path, pictures_dir, storage_error
 from gpsdream_app.library.picture_metadata import read_result
+from gpsdream_app.library.sqlite import storable, transaction
 from gpsdream_app.library.trash import TRASH_DAYS
 
 if TYPE_CHECKING:
@@ -273,7 +274,7 @@ class Library:
             "SELECT data FROM results WHERE request_key = ? AND model_hash = ? AND deleted IS NULL"
             " ORDER BY created DESC, id DESC",
             picture_key(request),
-            _text(model_hash),
+            storable(model_hash),
         )
         for (data,) in rows:
             result = _result(data)
@@ -491,7 +492,7 @@ class Library:
         known = {row[0] for row in self._read("SELECT path FROM results WHERE deleted IS NULL")}
         added = []
         for path in _png_files(folder):
-            if _text(str(path)) in known:
+            if storable(str(path)) in known:
                 continue
             try:
                 result = read_result(path)
@@ -516,7 +517,7 @@ class Library:
             lambda connection: connection.execute(
                 "INSERT INTO jobs VALUES (?1, ?2, ?3, ?4, ?4)"
                 " ON CONFLICT (job_id) DO UPDATE SET state = ?3, changed = ?4",
-                (_text(job_id), data, name, now),
+                (storable(job_id), data, name, now),
             )
         )
 
@@ -543,7 +544,7 @@ class Library:
 
     def drawn_by(self, job_id: str) -> list[PictureRequest]:
         """Return what draws each picture that a job has finished, those in the trash included."""
-        rows = self._read("SELECT data FROM results WHERE job_id = ?", _text(job_id))
+        rows = self._read("SELECT data FROM results WHERE job_id = ?", storable(job_id))
         found = []
         for (data,) in rows:
             with contextlib.suppress(GPSDreamError, ValueError):
@@ -597,11 +598,11 @@ class Library:
         return self._run(lambda connection: connection.execute(sql, values).fetchall())
 
     def _write(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        def transaction(connection: sqlite3.Connection) -> None:
-            with _transaction(connection):
+        def whole(connection: sqlite3.Connection) -> None:
+            with transaction(connection):
                 work(connection)
 
-        self._run(transaction)
+        self._run(whole)
 
     def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Do something with the open file; if it turns out to be damaged, rebuild it and do it again."""
@@ -686,7 +687,7 @@ def _now() -> str:
 
 def _insert(connection: sqlite3.Connection, result: Result, file_hash: str, file_bytes: int) -> None:
     place = result.request.place
-    prompt = _text(result.request.prompt)
+    prompt = storable(result.request.prompt)
     rows = connection.execute(
         "INSERT INTO results"
         " (id, job_id, created, path, lat, lon, prompt, model, data, kind, request_key, model_hash,"
@@ -702,17 +703,17 @@ def _insert(connection: sqlite3.Connection, result: Result, file_hash: str, file
         " RETURNING number",
         (
             result.id,
-            _text(result.job_id),
+            storable(result.job_id),
             result.created,
-            _text(result.path),
+            storable(result.path),
             place.lat if place else None,
             place.lon if place else None,
             prompt,
-            _text(result.request.model),
+            storable(result.request.model),
             json.dumps(result.to_dict()),
             result.kind.value,
             picture_key(result.request),
-            _text(result.model_hash),
+            storable(result.model_hash),
             file_hash,
             file_bytes,
         ),
@@ -721,7 +722,7 @@ def _insert(connection: sqlite3.Connection, result: Result, file_hash: str, file
     connection.execute("DELETE FROM words WHERE rowid = ?", (number,))
     connection.execute(
         "INSERT INTO words (rowid, prompt, place) VALUES (?, ?, ?)",
-        (number, prompt, _text(place.name) if place else ""),
+        (number, prompt, storable(place.name) if place else ""),
     )
 
 
@@ -758,7 +759,7 @@ def _request_key_of(data: str) -> str:
 
 def _model_hash_of(data: str) -> str:
     try:
-        return _text(str(json.loads(data)["model_hash"]))
+        return storable(str(json.loads(data)["model_hash"]))
     except (ValueError, KeyError, TypeError):
         return ""
 
@@ -767,26 +768,9 @@ def _place_name_of(data: str) -> str:
     """For the migration of rows whose words were not listed."""
     try:
         place = _result(data).request.place
-        return _text(place.name) if place else ""
+        return storable(place.name) if place else ""
     except (GPSDreamError, ValueError):
         return ""
-
-
-def _text(text: str) -> str:
-    """Make text fit for a column: SQLite holds UTF-8, where half a surrogate pair has no place."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
@@ -798,7 +782,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
         )
     if version == len(MIGRATIONS):
         return
-    with _transaction(connection):
+    with transaction(connection):
         # Read once more: another process may have been faster.
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         for number, script in enumerate(MIGRATIONS[version:], version + 1):
