@@ -33,7 +33,7 @@ from gpsdream_app.ui.icons import icon_pixmap
 from gpsdream_app.ui.session import Notice, Session, Tone
 from gpsdream_app.ui.theme import Theme
 from gpsdream_app.ui.tokens import SPACE_2, SPACE_3, SPACE_4, SPACE_5
-from gpsdream_app.ui.widgets import ChoiceBox, ElidedLabel, Segments, TextButton, follow, label
+from gpsdream_app.ui.widgets import ChoiceBox, ElidedLabel, Segments, TextButton, follow, label, titled_card
 
 WIDTH = 640
 REST_CHOICES = (5.0, 15.0, 60.0, 0.0)  # minutes; 0 is never
@@ -135,21 +135,8 @@ class HelpPage(QFrame):
 
     # -- the parts --
 
-    def _section(self, title: str) -> QVBoxLayout:
-        """Begin a card with a heading, and return what its rows go into."""
-        heading = label(title, "lead")
-        heading.setContentsMargins(0, SPACE_2, 0, 0)
-        self._column.addWidget(heading)
-        card = QFrame()
-        card.setObjectName("card")
-        rows = QVBoxLayout(card)
-        rows.setContentsMargins(SPACE_4, SPACE_3, SPACE_4, SPACE_3)
-        rows.setSpacing(SPACE_2)
-        self._column.addWidget(card)
-        return rows
-
     def _make_checks(self) -> None:
-        rows = self._section(self.tr("Is everything all right?"))
+        rows = titled_card(self._column, self.tr("Is everything all right?"))
         self.verdict = label("", "strong", wrap=True)
         rows.addWidget(self.verdict)
         self._list = QVBoxLayout()
@@ -189,7 +176,7 @@ class HelpPage(QFrame):
         )
 
     def _make_graphics(self) -> None:
-        rows = self._section(self.tr("Graphics"))
+        rows = titled_card(self._column, self.tr("Graphics"))
         self.graphics = ChoiceBox(self._theme, self.tr("Graphics"))
         names = {
             GraphicsMode.AUTO: self.tr("Automatic"),
@@ -205,7 +192,7 @@ class HelpPage(QFrame):
         rows.addWidget(self.graphics_note)
 
     def _make_memory(self) -> None:
-        rows = self._section(self.tr("Memory for models"))
+        rows = titled_card(self._column, self.tr("Memory for models"))
         self.memory = Segments(
             self._theme,
             [
@@ -230,7 +217,7 @@ class HelpPage(QFrame):
         rows.addLayout(line)
 
     def _make_about(self) -> None:
-        rows = self._section(self.tr("About GPSDream"))
+        rows = titled_card(self._column, self.tr("About GPSDream"))
         rows.addWidget(label(self.tr("GPSDream {0}").format(__version__), "strong"))
         buttons = QHBoxLayout()
         buttons.setSpacing(SPACE_2)

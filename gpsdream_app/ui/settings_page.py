@@ -17,7 +17,7 @@ from gpsdream_app.ui.session import Notice, Session, Tone
 from gpsdream_app.ui.settings import CHOICES, Values
 from gpsdream_app.ui.theme import Theme, ThemeChoice
 from gpsdream_app.ui.tokens import SPACE_2, SPACE_3, SPACE_4, SPACE_5
-from gpsdream_app.ui.widgets import ChoiceBox, ElidedLabel, Segments, Switch, TextButton, label
+from gpsdream_app.ui.widgets import ChoiceBox, ElidedLabel, Segments, Switch, TextButton, label, titled_card
 
 WIDTH = 560
 
@@ -81,21 +81,8 @@ class SettingsPage(QFrame):
 
     # -- the parts --
 
-    def _section(self, title: str) -> QVBoxLayout:
-        """Begin a card with a heading, and return what its rows go into."""
-        heading = label(title, "lead")
-        heading.setContentsMargins(0, SPACE_2, 0, 0)
-        self._column.addWidget(heading)
-        card = QFrame()
-        card.setObjectName("card")
-        rows = QVBoxLayout(card)
-        rows.setContentsMargins(SPACE_4, SPACE_3, SPACE_4, SPACE_3)
-        rows.setSpacing(SPACE_2)
-        self._column.addWidget(card)
-        return rows
-
     def _make_look(self) -> None:
-        rows = self._section(self.tr("Look"))
+        rows = titled_card(self._column, self.tr("Look"))
         self.themes = Segments(
             self._theme,
             [
@@ -110,7 +97,7 @@ class SettingsPage(QFrame):
         self.motion.toggled.connect(self._choose_motion)
 
     def _make_model(self) -> None:
-        rows = self._section(self.tr("Model"))
+        rows = titled_card(self._column, self.tr("Model"))
         self.models = ChoiceBox(self._theme, self.tr("Model"))
         self.models.activated.connect(self._choose_model)
         self.model_note = label("", "small", wrap=True)
@@ -129,7 +116,7 @@ class SettingsPage(QFrame):
         rows.addLayout(links)
 
     def _make_behaviour(self) -> None:
-        rows = self._section(self.tr("Start and end"))
+        rows = titled_card(self._column, self.tr("Start and end"))
         self.reopen = self._switch(
             rows,
             self.tr("Start where I left off"),
@@ -144,7 +131,7 @@ class SettingsPage(QFrame):
         self.tell.toggled.connect(lambda on: setattr(self._session.settings, "tell_when_done", on))
 
     def _make_folders(self) -> None:
-        rows = self._section(self.tr("Files"))
+        rows = titled_card(self._column, self.tr("Files"))
         for name, folder in (
             (self.tr("Pictures"), pictures_dir),
             (self.tr("Models"), models_dir),
@@ -170,7 +157,7 @@ class SettingsPage(QFrame):
         )
 
     def _make_help(self) -> None:
-        rows = self._section(self.tr("Memory, graphics and help"))
+        rows = titled_card(self._column, self.tr("Memory, graphics and help"))
         self.help = TextButton(
             self._theme, self.tr("Memory, graphics and checks"), "parameters", look="link", colour="accent"
         )

@@ -818,3 +818,17 @@ class ChipRow(QWidget):
             chip.hide()
         self._more.setVisible(bool(last))
         self.setFixedHeight(y + self.HEIGHT)
+
+
+def titled_card(column: QVBoxLayout, title: str) -> QVBoxLayout:
+    """Add a card with a heading to a page's column, and return what its rows go into."""
+    heading = label(title, "lead")
+    heading.setContentsMargins(0, SPACE_2, 0, 0)
+    column.addWidget(heading)
+    card = QFrame()
+    card.setObjectName("card")
+    rows = QVBoxLayout(card)
+    rows.setContentsMargins(SPACE_4, SPACE_3, SPACE_4, SPACE_3)
+    rows.setSpacing(SPACE_2)
+    column.addWidget(card)
+    return rows
